@@ -1,0 +1,124 @@
+//! The contract of a directory: who has a maildrop here.
+
+use std::fmt;
+
+use crate::{MaildropId, StoreError};
+
+/// Keeps users. All calls may block on a disk.
+pub trait Directory: Send + Sync + 'static {
+    /// The user of that name, if there is one.
+    fn find(&self, name: &UserName) -> Result<Option<User>, StoreError>;
+
+    /// Adds a user with a new, empty maildrop; durable when it returns.
+    ///
+    /// # Errors
+    /// `Duplicate` if the name is taken.
+    fn add(&self, user: NewUser) -> Result<User, StoreError>;
+
+    /// Replaces what is stored of a user (all but name and maildrop); durable when it returns.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Invalid` if the maildrop differs.
+    fn update(&self, user: &User) -> Result<(), StoreError>;
+
+    /// Removes a user and the maildrop with all its messages; durable when it returns.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Busy` while the maildrop has an owner.
+    fn remove(&self, name: &UserName) -> Result<User, StoreError>;
+
+    /// Up to `count` users in order of their names, after `after`.
+    fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError>;
+}
+
+/// A user to be added.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The name.
+    pub name: UserName,
+    /// A password hash in PHC string form; `None` means that no password will do.
+    pub password_hash: Option<String>,
+}
+
+/// A user, as stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub name: UserName,
+    /// The maildrop.
+    pub maildrop: MaildropId,
+    /// A password hash in PHC string form; `None` means that no password will do.
+    pub password_hash: Option<String>,
+    /// Whether the user may log on over POP3 (Exchange's `PopEnabled`).
+    pub pop_enabled: bool,
+    /// Overrides `exact_rfc822_size` for this user (Exchange's `PopEnableExactRFC822Size`).
+    pub exact_rfc822_size: Option<bool>,
+    /// Seconds since 1970-01-01 UTC.
+    pub created_secs: u64,
+}
+
+/// The hash is not shown.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("name", &self.name)
+            .field("maildrop", &self.maildrop)
+            .field("pop_enabled", &self.pop_enabled)
+            .field("exact_rfc822_size", &self.exact_rfc822_size)
+            .field("created_secs", &self.created_secs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A user name in its canonical form: 1 to 255 octets of UTF-8, lower-case, without white
+/// space and control characters. Never a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(Box<str>);
+
+impl UserName {
+    /// The most octets a name can have.
+    pub const OCTETS_MAX: usize = 255;
+
+    /// Folds the case and checks the rest.
+    pub fn new(name: &str) -> Result<Self, UserNameError> {
+        if name.is_empty() || name.len() > Self::OCTETS_MAX {
+            return Err(UserNameError::Length { octets: name.len() });
+        }
+        if let Some(character) = name.chars().find(|c| c.is_control() || c.is_whitespace()) {
+            return Err(UserNameError::Character { character });
+        }
+        let folded = name.to_lowercase();
+        if folded.len() > Self::OCTETS_MAX {
+            return Err(UserNameError::Length { octets: folded.len() });
+        }
+        Ok(Self(folded.into_boxed_str()))
+    }
+
+    /// The canonical form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is not a user name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserNameError {
+    /// Too short or too long.
+    #[error("a user name has 1 to 255 octets, not {octets}")]
+    Length {
+        /// How many octets it had.
+        octets: usize,
+    },
+    /// A character that no user name has.
+    #[error("a user name has no white space or control characters, but this one has {character:?}")]
+    Character {
+        /// The first one.
+        character: char,
+    },
+}

@@ -1,0 +1,17 @@
+//! Maildrops and their directory: what is kept, and what stays true after power is lost.
+//!
+//! Two contracts, [`MaildropStore`] and [`Directory`], and two stores that keep them: the sled
+//! store (an index in sled, bodies as content files) and the in-memory store. Calls block: they
+//! touch disks. The caller runs them away from threads that serve sockets.
+
+pub mod directory;
+pub mod error;
+pub mod maildrop_store;
+pub mod message;
+
+pub use directory::{Directory, NewUser, User, UserName, UserNameError};
+pub use error::{StoreError, StoreErrorKind};
+pub use maildrop_store::{
+    Body, BodySource, Delivery, Housekeeping, MaildropStore, OwnedMaildrop, StagedBody, Staging,
+};
+pub use message::{BodyFacts, MaildropId, MessageId, MessageRecord};
