@@ -1,1 +1,14 @@
-//! placeholder
+//! The post office: actors that carry what the protocol decides to where it has to go, and the
+//! supervision tree that keeps them.
+//!
+//! No octet of the wire is made here, and no key of the store is known. The tree lives in the
+//! caller's `actix::System`; it installs nothing global.
+
+mod limits;
+pub mod tls;
+mod tree;
+
+pub use limits::Limits;
+pub use tree::{
+    Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle,
+};
