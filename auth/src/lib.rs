@@ -4,11 +4,18 @@
 //! Nothing here knows POP3's replies or message numbers. Calls may block (a hash takes tens of
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
 
+pub mod limits;
 pub mod mechanism;
+pub mod password;
+pub mod plain;
 pub mod source;
+pub mod user_name;
 
-pub use mechanism::{Exchange, Link, Mechanism, Needs, Progress};
-pub use source::{AuthError, Identity, PasswordSource};
+pub use mechanism::{Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress};
+pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
+pub use plain::Plain;
+pub use source::{AuthError, DirectoryPasswords, Identity, PasswordSource};
+pub use user_name::AcceptedDomains;
 
 /// Octets that are never shown and are wiped when dropped.
 pub type Secret = secrecy::SecretSlice<u8>;

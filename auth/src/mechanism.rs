@@ -1,9 +1,78 @@
-//! The contract of a SASL mechanism (RFC 4422), server side.
+//! The contract of a SASL mechanism (RFC 4422), server side, and the table of those that are
+//! offered.
 
-use crate::{AuthError, Identity, PasswordSource};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{AuthError, Identity, PasswordSource, Plain};
+
+/// The longest name that a mechanism can have (RFC 4422 s3.1).
+const NAME_OCTETS_MAX: usize = 20;
 
 /// A mechanism: what it is called, what it needs, and how an exchange begins. An embedding
-/// program can add its own.
+/// program can add its own:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use mailroost_auth::{
+///     AuthError, Exchange, Link, Mechanism, Mechanisms, Needs, PasswordSource, Progress, Secret,
+/// };
+///
+/// /// Asks for the name, then for the password.
+/// struct TwoQuestions;
+///
+/// impl Mechanism for TwoQuestions {
+///     fn name(&self) -> &'static str {
+///         "X-TWO-QUESTIONS"
+///     }
+///
+///     fn needs(&self) -> Needs {
+///         Needs { plaintext: true, ..Needs::default() }
+///     }
+///
+///     fn start(&self, _link: &Link) -> Box<dyn Exchange> {
+///         Box::new(Asking::Nothing)
+///     }
+/// }
+///
+/// enum Asking {
+///     Nothing,
+///     Name,
+///     Password { name: String },
+/// }
+///
+/// impl Exchange for Asking {
+///     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
+///         match self {
+///             Asking::Nothing => {
+///                 *self = Asking::Name;
+///                 Progress::Challenge(b"name?".to_vec())
+///             }
+///             Asking::Name => match String::from_utf8(client.to_vec()) {
+///                 Ok(name) => {
+///                     *self = Asking::Password { name };
+///                     Progress::Challenge(b"password?".to_vec())
+///                 }
+///                 Err(_) => Progress::Failure(AuthError::Malformed("the name is not UTF-8")),
+///             },
+///             Asking::Password { name } => {
+///                 match source.verify(name, &Secret::from(client.to_vec())) {
+///                     Ok(identity) => Progress::Success(identity),
+///                     Err(error) => Progress::Failure(error),
+///                 }
+///             }
+///         }
+///     }
+/// }
+///
+/// let mut mechanisms = Mechanisms::default();
+/// mechanisms.put(Arc::new(TwoQuestions))?;
+/// let names: Vec<_> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+/// assert_eq!(names, ["PLAIN", "X-TWO-QUESTIONS"]);
+/// assert!(mechanisms.find("x-two-questions").is_some());
+/// # Ok::<(), mailroost_auth::MechanismNameError>(())
+/// ```
 pub trait Mechanism: Send + Sync + 'static {
     /// Its name in upper case, as in CAPA's SASL line.
     fn name(&self) -> &'static str;
@@ -40,9 +109,9 @@ pub struct Link {
 
 /// One exchange with one client. Dropping it is cancelling it.
 pub trait Exchange: Send {
-    /// Takes the client's octets (decoded; empty at the start when there is no initial
-    /// response is *not* given: then the first challenge is empty) and says how it goes on.
-    /// May block.
+    /// Takes the client's octets, decoded, and says how it goes on. If there was no initial
+    /// response, the first step takes none: a mechanism in which the client speaks first then
+    /// answers with an empty challenge. May block.
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress;
 }
 
@@ -55,4 +124,132 @@ pub enum Progress {
     Success(Identity),
     /// It is not, or nobody can tell.
     Failure(AuthError),
+}
+
+/// The mechanisms that are offered, in the order of CAPA's SASL line. The default is PLAIN.
+#[derive(Clone)]
+pub struct Mechanisms(Vec<Arc<dyn Mechanism>>);
+
+impl Mechanisms {
+    /// None at all.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a mechanism at the end, or puts it in the place of the one of the same name.
+    ///
+    /// # Errors
+    /// If its name is none that RFC 4422 allows.
+    pub fn put(&mut self, mechanism: Arc<dyn Mechanism>) -> Result<(), MechanismNameError> {
+        let name = mechanism.name();
+        let allowed = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || b"-_".contains(&c);
+        if name.is_empty() || name.len() > NAME_OCTETS_MAX || !name.bytes().all(allowed) {
+            return Err(MechanismNameError(name));
+        }
+        match self.0.iter_mut().find(|known| known.name() == name) {
+            Some(known) => *known = mechanism,
+            None => self.0.push(mechanism),
+        }
+        Ok(())
+    }
+
+    /// Leaves one out; says whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0
+            .retain(|mechanism| !mechanism.name().eq_ignore_ascii_case(name));
+        self.0.len() < before
+    }
+
+    /// The mechanism of that name, upper or lower case.
+    pub fn find(&self, name: &str) -> Option<&Arc<dyn Mechanism>> {
+        self.0
+            .iter()
+            .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Mechanism>> {
+        self.0.iter()
+    }
+}
+
+impl Default for Mechanisms {
+    fn default() -> Self {
+        Self(vec![Arc::new(Plain)])
+    }
+}
+
+impl fmt::Debug for Mechanisms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|mechanism| mechanism.name()))
+            .finish()
+    }
+}
+
+/// A name that no mechanism can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a mechanism has 1 to 20 of A-Z, 0-9, - and _, but this one is {0:?}")]
+pub struct MechanismNameError(&'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(&'static str, bool);
+
+    impl Mechanism for Named {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn needs(&self) -> Needs {
+            Needs {
+                tls: self.1,
+                ..Needs::default()
+            }
+        }
+
+        fn start(&self, link: &Link) -> Box<dyn Exchange> {
+            Plain.start(link)
+        }
+    }
+
+    #[test]
+    fn the_default_table_is_plain() {
+        assert_eq!(format!("{:?}", Mechanisms::default()), r#"["PLAIN"]"#);
+    }
+
+    #[test]
+    fn put_keeps_the_order_and_replaces_in_place() {
+        let mut mechanisms = Mechanisms::default();
+        mechanisms.put(Arc::new(Named("NTLM", false))).unwrap();
+        mechanisms.put(Arc::new(Named("PLAIN", true))).unwrap();
+        assert_eq!(format!("{mechanisms:?}"), r#"["PLAIN", "NTLM"]"#);
+        assert!(mechanisms.find("plain").unwrap().needs().tls);
+    }
+
+    #[test]
+    fn find_and_remove_take_upper_and_lower_case() {
+        let mut mechanisms = Mechanisms::default();
+        assert!(mechanisms.find("PlAiN").is_some());
+        assert!(mechanisms.find("PLAI").is_none());
+        assert!(mechanisms.remove("plain"));
+        assert!(!mechanisms.remove("plain"));
+        assert!(mechanisms.iter().next().is_none());
+    }
+
+    #[test]
+    fn a_name_that_would_break_the_sasl_line_is_refused() {
+        for name in ["", "plain", "A B", "A\r\nB", "ABCDEFGHIJKLMNOPQRSTU", "É"] {
+            let outcome = Mechanisms::none().put(Arc::new(Named(name, false)));
+            assert_eq!(outcome, Err(MechanismNameError(name)));
+        }
+        assert!(
+            Mechanisms::none()
+                .put(Arc::new(Named("SCRAM-SHA-256-PLUS_1", false)))
+                .is_ok()
+        );
+    }
 }

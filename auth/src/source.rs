@@ -1,16 +1,30 @@
-//! The contract of a password source.
+//! The contract of a password source; below it, the sources that there are.
+
+mod store;
 
 use mailroost_storage::{MaildropId, UserName};
 
 use crate::Secret;
 
+pub use store::DirectoryPasswords;
+
 /// Knows whether a password is a user's. Calls may block.
 pub trait PasswordSource: Send + Sync + 'static {
-    /// Checks a password that was given for a name as the client wrote it.
+    /// Checks a password that was given for a name as the client wrote it. The empty name is
+    /// nobody's.
     ///
     /// # Errors
     /// See [`AuthError`]. "No such user" takes the same time as "wrong password".
     fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError>;
+
+    /// The same for a name in the octets that the client sent. Octets that are not UTF-8 are
+    /// no user's, which takes as long as for any other name.
+    ///
+    /// # Errors
+    /// As `verify`.
+    fn verify_octets(&self, name: &[u8], password: &Secret) -> Result<Identity, AuthError> {
+        self.verify(std::str::from_utf8(name).unwrap_or_default(), password)
+    }
 }
 
 /// Somebody who proved who they are.

@@ -1,0 +1,37 @@
+//! Every limit of this room, with its reason.
+
+use std::time::Duration;
+
+/// The most octets of an authorization or authentication identity in a SASL message: what
+/// RFC 4616 s2 asks of a server, and what a stored name can have.
+pub const IDENTITY_OCTETS_MAX: usize = 255;
+
+/// The most octets of a password. RFC 4616 s2 asks for 255; a command line carries at most 1024
+/// octets (MS-STANXPOP3 E0007), so that a longer password could never be used with PASS.
+pub const PASSWORD_OCTETS_MAX: usize = 1024;
+
+/// The most memory that a stored password hash may ask for, in KiB: 256 MiB, a dozen times the
+/// default. More would let one stored string exhaust the machine.
+pub const HASH_MEMORY_KIB_MAX: u32 = 256 * 1024;
+
+/// The most passes that a stored password hash may ask for.
+pub const HASH_PASSES_MAX: u32 = 32;
+
+/// The most lanes that a stored password hash may ask for.
+pub const HASH_LANES_MAX: u32 = 16;
+
+/// The most KiB of memory times passes that a stored password hash may ask for: about a second
+/// of one core, beyond which a log-on blocks those that wait behind it for too long.
+pub const HASH_WORK_KIB_MAX: u64 = 1024 * 1024;
+
+/// The least memory that a new hash is made with, in KiB: below it (OWASP's smallest figure)
+/// guessing is too cheap.
+pub const HASH_MEMORY_KIB_MIN: u32 = 7 * 1024;
+
+/// The most users in the cache of proven passwords. An entry takes about 200 octets, so this
+/// is about 20 MiB.
+pub const CACHE_USERS_MAX: usize = 100_000;
+
+/// How long a proven password is remembered by default: long enough for clients that poll
+/// every quarter of an hour, short enough that memory does not hold yesterday's log-ons.
+pub const CACHE_AGE_MAX: Duration = Duration::from_secs(3600);

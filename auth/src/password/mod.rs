@@ -1,0 +1,7 @@
+//! Passwords: how they are hashed for keeping, and which were proven a short time ago.
+
+pub mod cache;
+pub mod hash;
+
+pub use cache::{CacheLimits, PasswordCache, Proof};
+pub use hash::{Argon2id, Cost, HashError, PasswordHasher};
