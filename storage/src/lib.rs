@@ -4,14 +4,19 @@
 //! store (an index in sled, bodies as content files) and the in-memory store. Calls block: they
 //! touch disks. The caller runs them away from threads that serve sockets.
 
+pub mod body;
+pub mod conformance;
 pub mod directory;
 pub mod error;
 pub mod maildrop_store;
+pub mod memory;
 pub mod message;
+pub mod numbering;
 
 pub use directory::{Directory, NewUser, User, UserName, UserNameError};
 pub use error::{StoreError, StoreErrorKind};
 pub use maildrop_store::{
     Body, BodySource, Delivery, Housekeeping, MaildropStore, OwnedMaildrop, StagedBody, Staging,
 };
+pub use memory::MemoryStore;
 pub use message::{BodyFacts, MaildropId, MessageId, MessageRecord};

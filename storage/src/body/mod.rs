@@ -1,0 +1,3 @@
+//! Message bodies: from the octets handed in to the body as RETR sends it.
+
+pub mod normalise;
