@@ -4,16 +4,24 @@
 //! the client sent; it writes its replies into a buffer and says, as a [`Step`], what has to
 //! happen next. Whoever drives it carries out the [`Effect`]s and reports each [`Outcome`].
 
+mod capability;
+pub mod command;
 pub mod maildrop;
 pub mod policy;
+pub mod profile;
+mod reply;
+pub mod response_text;
 pub mod session;
 pub mod wire;
 
-pub use maildrop::{Maildrop, MessageNumber, Octets, ScanEntry, SizeKind};
-pub use policy::{Access, LoginType, Policy, Separators};
+pub use maildrop::{DropListing, Maildrop, MessageNumber, Octets, ScanEntry, SizeKind, UniqueId};
+pub use policy::{Access, LoginType, OverlongCommand, Policy, PolicyError, Separators};
+pub use profile::Profile;
+pub use reply::REPLY_OCTETS_MAX;
+pub use response_text::{Text, Texts};
 pub use session::{
-    Blame, CloseReason, Effect, Ending, LogOnRefusal, MechanismOffer, Outcome, SaslAnswer, Session,
-    Step, Summary, TlsFacts, Transport,
+    Blame, CloseReason, Effect, Ending, LogOnRefusal, MechanismOffer, Outcome, Refusal, SaslAnswer,
+    Session, Step, Summary, TlsFacts, Transport, refusal,
 };
 
 /// Octets that are never shown and are wiped when dropped.

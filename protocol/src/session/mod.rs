@@ -1,11 +1,50 @@
-//! A session as a pure state machine.
+//! A session as a pure state machine (RFC 1939 s3):
+//!
+//! ```text
+//! greeting ─► AUTHORIZATION ─(log-on)─► TRANSACTION ─(QUIT, marks)─► UPDATE ─► closed
+//!               │      ▲  │                   │                                  ▲
+//!             (STLS)   │  └───────(QUIT)──────┴──────(QUIT, no marks)────────────┤
+//!               ▼      │                                                         │
+//!            handshake ┘        an ending, too many errors: from everywhere ─────┘
+//! ```
+
+mod authorization;
+mod autologout;
+mod capa;
+mod effect;
+mod refusal;
+mod summary;
+mod transaction;
+mod transport;
+mod turn;
+mod update;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
+pub use effect::{Blame, CloseReason, Effect, Ending, LogOnRefusal, Outcome, SaslAnswer, Step};
+pub use refusal::{Refusal, refusal};
+pub use summary::Summary;
+pub(crate) use transport::Link;
+pub use transport::{MechanismOffer, TlsFacts, Transport};
 
-use crate::{Maildrop, MessageNumber, Policy, Secret, SizeKind};
+use crate::Policy;
+use crate::command::CommandError;
+use crate::reply::ReplyWriter;
+use crate::response_text::Text;
+use crate::wire::line::LineDecoder;
+use authorization::Authorization;
+use transaction::Transaction;
+use turn::{Context, Turn};
+use update::Update;
+
+/// How many octets of replies may wait in `out` before they are to be written: one large write,
+/// and little to hold for a client that sends commands and reads nothing.
+pub const OUT_WATER_MARK: usize = 16 * 1024;
+
+/// How many octets to hand to [`Session::input`] at once, at most, so that its memory stays as
+/// small as it is meant to be.
+pub const INPUT_OCTETS_MAX: usize = 16 * 1024;
 
 /// One session. It is a value: it can be moved, dropped, and driven by anything.
 ///
@@ -21,257 +60,197 @@ use crate::{Maildrop, MessageNumber, Policy, Secret, SizeKind};
 ///     }
 /// }
 /// ```
-pub struct Session {}
+///
+/// While an effect is open, `next` answers `NeedInput` and does nothing.
+#[derive(Debug)]
+pub struct Session {
+    policy: Arc<Policy>,
+    link: Link,
+    lines: LineDecoder,
+    state: State,
+    summary: Summary,
+    /// Unknown or malformed commands, one after the other.
+    protocol_errors: u32,
+    /// When the client was last heard, or had its answer.
+    heard_at: Instant,
+}
+
+/// The states of RFC 1939 s3, and what lies between them.
+#[derive(Debug)]
+enum State {
+    /// Nothing is sent yet.
+    Greeting,
+    Authorization(Authorization),
+    /// STLS was answered, and no octet of the client is to be taken before the handshake.
+    StartingTls,
+    Transaction(Transaction),
+    Update(Update),
+    Closed(CloseReason),
+}
 
 impl Session {
     /// A session on a connection that was just made. The first `next` writes the greeting.
-    pub fn new(_policy: Arc<Policy>, _transport: Transport, _now: Instant) -> Self {
-        todo!()
+    pub fn new(policy: Arc<Policy>, transport: Transport, now: Instant) -> Self {
+        let link = Link {
+            tls: transport.tls.is_some(),
+            stls: transport.stls,
+            mechanisms: transport.mechanisms,
+        };
+        Self {
+            policy,
+            link,
+            lines: LineDecoder::default(),
+            state: State::Greeting,
+            summary: Summary {
+                tls: transport.tls,
+                ..Summary::default()
+            },
+            protocol_errors: 0,
+            heard_at: now,
+        }
     }
 
-    /// Takes what the client sent. Call it only after `NeedInput`: what does not yet make a
-    /// line is kept, within the limits of the policy; what is over them is swallowed.
-    pub fn input(&mut self, _octets: &[u8]) {
-        todo!()
+    /// Takes what the client sent. Call it only after `NeedInput`, and with
+    /// [`INPUT_OCTETS_MAX`] at most: what does not yet make a line is kept, within the limits of
+    /// the policy; what is over them is swallowed.
+    ///
+    /// Octets that come between STLS and the handshake end the session (RFC 2595 s4 has none).
+    pub fn input(&mut self, octets: &[u8]) {
+        match self.state {
+            State::StartingTls if !octets.is_empty() => {
+                self.state = State::Closed(CloseReason::InputBeforeTls);
+            }
+            State::StartingTls | State::Update(_) | State::Closed(_) => {}
+            State::Greeting | State::Authorization(_) | State::Transaction(_) => {
+                self.lines.input(octets);
+            }
+        }
     }
 
     /// Goes on as far as possible: all complete commands that were received are answered into
     /// `out`, until something else has to happen first.
-    pub fn next(&mut self, _now: Instant, _out: &mut Vec<u8>) -> Step {
-        todo!()
+    pub fn next(&mut self, now: Instant, out: &mut Vec<u8>) -> Step {
+        loop {
+            let mut context = Context {
+                policy: &self.policy,
+                link: &self.link,
+                summary: &mut self.summary,
+                reply: ReplyWriter::new(out, &self.policy),
+            };
+            let turn = match &mut self.state {
+                State::Greeting => {
+                    context.reply.ok(Text::Greeting);
+                    Ok(Turn::Enter(State::Authorization(Authorization::Fresh)))
+                }
+                State::Authorization(state) => state.next(&mut self.lines, &mut context),
+                State::StartingTls => return Step::StartTls,
+                State::Transaction(state) => state.next(&mut self.lines, &mut context),
+                State::Update(state) => Ok(state.next()),
+                State::Closed(reason) => return Step::Close(*reason),
+            };
+            match self.take(turn, now, out) {
+                Some(step) => return step,
+                None if out.len() >= OUT_WATER_MARK => return Step::Flush,
+                None => {}
+            }
+        }
     }
 
-    /// Reports how an effect ended.
-    pub fn resume(&mut self, _outcome: Outcome, _now: Instant, _out: &mut Vec<u8>) {
-        todo!()
-    }
-
-    /// When the session is to be ended for inactivity, if nothing is received before.
-    pub fn deadline(&self) -> Instant {
-        todo!()
-    }
-
-    /// Ends it without entering UPDATE, with the notice for `ending` if the policy has one and
-    /// nothing is in the midst of being sent. The next `next` says `Close`.
-    pub fn end(&mut self, _ending: Ending, _out: &mut Vec<u8>) {
-        todo!()
+    /// Reports how an effect ended. An outcome that comes after the session was ended is
+    /// ignored.
+    pub fn resume(&mut self, outcome: Outcome, now: Instant, out: &mut Vec<u8>) {
+        self.heard_at = now;
+        let mut context = Context {
+            policy: &self.policy,
+            link: &self.link,
+            summary: &mut self.summary,
+            reply: ReplyWriter::new(out, &self.policy),
+        };
+        let entered = match &mut self.state {
+            State::Authorization(state) => state.resume(outcome, &mut context),
+            State::StartingTls => Some(self.handshake_ended(outcome)),
+            State::Transaction(state) => state.resume(outcome, &mut context),
+            State::Update(state) => Some(state.resume(outcome, &mut context)),
+            State::Greeting => Some(State::Closed(CloseReason::UnexpectedOutcome)),
+            State::Closed(_) => None,
+        };
+        if let Some(state) = entered {
+            self.enter(state);
+        }
     }
 
     /// What the log says of the session.
     pub fn summary(&self) -> &Summary {
-        todo!()
+        &self.summary
+    }
+
+    /// Whether a SASL exchange has begun and not ended. When it is not, an exchange that is
+    /// still kept outside can be dropped.
+    pub fn sasl_exchange_is_open(&self) -> bool {
+        match &self.state {
+            State::Authorization(state) => state.exchange_is_open(),
+            State::Greeting
+            | State::StartingTls
+            | State::Transaction(_)
+            | State::Update(_)
+            | State::Closed(_) => false,
+        }
+    }
+
+    /// Does what a state's turn comes to. `None` means: go on.
+    fn take(
+        &mut self,
+        turn: Result<Turn, CommandError>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let turn = match turn {
+            Ok(Turn::Wait) => return Some(Step::NeedInput),
+            Ok(turn) => turn,
+            Err(error) => {
+                self.heard_at = now;
+                self.refuse(error, out);
+                return None;
+            }
+        };
+        self.heard_at = now;
+        self.protocol_errors = 0;
+        match turn {
+            Turn::Wait | Turn::Answered => None,
+            Turn::Do(step) => Some(step),
+            Turn::Enter(state) => {
+                self.enter(state);
+                None
+            }
+        }
+    }
+
+    /// Answers what is wrong, and ends the session when that was too often (MS-STANXPOP3
+    /// C0005).
+    fn refuse(&mut self, error: CommandError, out: &mut Vec<u8>) {
+        let mut reply = ReplyWriter::new(out, &self.policy);
+        reply.err(None, error.text());
+        if error.is_protocol_error() {
+            self.protocol_errors += 1;
+            if self.protocol_errors >= self.policy.protocol_errors_max {
+                reply.err(None, Text::TooManyErrors);
+                self.enter(State::Closed(CloseReason::TooManyErrors));
+            }
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        match &state {
+            // What is behind the last command is not looked at, nor kept.
+            State::Update(_) | State::Closed(_) => self.lines.clear(),
+            State::Greeting
+            | State::Authorization(_)
+            | State::StartingTls
+            | State::Transaction(_) => {}
+        }
+        self.state = state;
     }
 }
 
-/// The connection as the session finds it.
-#[derive(Debug, Clone)]
-pub struct Transport {
-    /// TLS is on already (implicit TLS, or a resumed value).
-    pub tls: Option<TlsFacts>,
-    /// A certificate is there, so that STLS can be offered.
-    pub stls: bool,
-    /// The mechanisms that could be offered, in the order of CAPA's SASL line.
-    pub mechanisms: Arc<[MechanismOffer]>,
-}
-
-/// A mechanism as far as CAPA and AUTH need to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MechanismOffer {
-    /// Upper-case name.
-    pub name: &'static str,
-    /// It shows the password to whoever reads the connection.
-    pub plaintext: bool,
-    /// It is never offered without TLS.
-    pub tls: bool,
-    /// An initial response is allowed (RFC 5034 s4).
-    pub client_first: bool,
-}
-
-/// What the log should know of TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// For example `TLSv1.3`.
-    pub version: String,
-    /// For example `TLS_AES_256_GCM_SHA384`.
-    pub cipher: String,
-}
-
-/// What has to happen next.
-#[derive(Debug)]
-#[must_use]
-pub enum Step {
-    /// Everything received is answered: write `out`, then read more.
-    NeedInput,
-    /// `out` is over its water mark: write it before going on.
-    Flush,
-    /// Write `out`, then these octets (a listing that sessions share), then go on.
-    Shared(Bytes),
-    /// Carry this out and `resume`. One is open at a time.
-    Effect(Effect),
-    /// Write `out`, then begin the TLS handshake; whatever was read already is not there any
-    /// more (had there been any, the session would have closed).
-    StartTls,
-    /// Write `out` and close.
-    Close(CloseReason),
-}
-
-/// Something that only the outside can do.
-#[derive(Debug)]
-pub enum Effect {
-    /// USER and PASS: verify, then open the maildrop.
-    /// Outcomes: `LoggedOn`, `LogOnRefused`.
-    LogOn {
-        /// The name, octets as the client sent them.
-        user: Vec<u8>,
-        /// Everything after `PASS` and one separator.
-        password: Secret,
-    },
-    /// One step of a SASL exchange. Outcomes: `Challenge`, `LoggedOn`, `LogOnRefused`.
-    Sasl {
-        /// Which mechanism, upper-case.
-        mechanism: &'static str,
-        /// The client's answer to the last challenge, decoded.
-        answer: SaslAnswer,
-    },
-    /// RETR or TOP: open the message. Outcomes: `MessageOpened`, `MessageGone`, `Failed`.
-    OpenMessage {
-        /// Which, as the client named it.
-        number: MessageNumber,
-        /// The store's number of it.
-        id: u64,
-    },
-    /// After `MessageOpened`: send the opened message through
-    /// `wire::transparency`'s encoder, after what is in `out`.
-    /// Outcomes: `MessageSent`, or none (close the connection) if it broke off.
-    SendMessage {
-        /// `Some(n)` for TOP: the header and `n` lines of the body; `None` for RETR.
-        lines: Option<u64>,
-    },
-    /// QUIT in the TRANSACTION state with marks: remove these for good, all or none.
-    /// Outcomes: `Committed`, `Failed`.
-    Commit {
-        /// The store's numbers of the marked messages, growing.
-        ids: Vec<u64>,
-    },
-}
-
-/// The client's side of a SASL step.
-#[derive(Debug)]
-pub enum SaslAnswer {
-    /// The exchange begins, and there was no initial response.
-    Start,
-    /// The exchange begins with an initial response.
-    StartWith(Secret),
-    /// An answer to a challenge.
-    Continue(Secret),
-}
-
-/// How an effect ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The client is who it says, and this is the maildrop.
-    LoggedOn {
-        /// The user, for the log.
-        user: String,
-        /// The view.
-        maildrop: Arc<Maildrop>,
-        /// What STAT and LIST report to this user, if not the policy's.
-        sizes: Option<SizeKind>,
-    },
-    /// The client is not let in.
-    LogOnRefused(LogOnRefusal),
-    /// A challenge, not yet encoded.
-    Challenge(Vec<u8>),
-    /// The message can be sent.
-    MessageOpened,
-    /// Somebody else removed it.
-    MessageGone,
-    /// All of it was sent.
-    MessageSent,
-    /// The marked messages are removed, durably.
-    Committed,
-    /// It did not happen, and nothing has changed.
-    Failed(Blame),
-    /// TLS is on.
-    TlsStarted(TlsFacts),
-}
-
-/// Why a client is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogOnRefusal {
-    /// Unknown user, wrong password, not permitted: the client cannot tell which.
-    Credentials,
-    /// The mechanism's message was malformed.
-    Malformed,
-    /// The user has too many sessions.
-    TooManySessions,
-    /// Another session has the maildrop, under exclusive access.
-    InUse,
-    /// It may work later (or, `Permanent`, only after an administrator acted).
-    Failed(Blame),
-}
-
-/// Whether trying again makes sense (RFC 3206).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
-    /// `[SYS/TEMP]`
-    Temporary,
-    /// `[SYS/PERM]`
-    Permanent,
-}
-
-/// Why the outside ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The inactivity timer (MS-STANXPOP3 V0003).
-    Autologout,
-    /// The server is shutting down.
-    Shutdown,
-    /// What the session depends on was restarted.
-    Restart,
-}
-
-/// Why a session closed, for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// QUIT.
-    Quit,
-    /// QUIT, but the removal did not happen.
-    QuitFailed,
-    /// Inactivity.
-    Autologout,
-    /// The server is shutting down.
-    Shutdown,
-    /// What the session depends on was restarted.
-    Restart,
-    /// Too many unknown or malformed commands.
-    TooManyErrors,
-    /// Too many failed log-ons.
-    TooManyFailures,
-    /// A command over the limit.
-    CommandTooLong,
-    /// Octets after STLS, before the handshake.
-    InputBeforeTls,
-}
-
-/// What the log says of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Who logged on.
-    pub user: Option<String>,
-    /// Commands received.
-    pub commands: u64,
-    /// Messages sent by RETR.
-    pub retrieved: u64,
-    /// Messages sent by TOP.
-    pub topped: u64,
-    /// Messages marked as deleted at the end.
-    pub marked: u64,
-    /// Messages removed by QUIT.
-    pub removed: u64,
-    /// Failed log-ons.
-    pub auth_failures: u64,
-    /// TLS, if it was on.
-    pub tls: Option<TlsFacts>,
-}
+#[cfg(test)]
+mod tests;
