@@ -4,11 +4,23 @@
 //! No octet of the wire is made here, and no key of the store is known. The tree lives in the
 //! caller's `actix::System`; it installs nothing global.
 
+mod ask;
+mod clock;
+mod directory;
+mod grow;
 mod limits;
+mod listener;
+mod mailbox;
+mod root;
+mod session;
+mod supervise;
+mod sweeper;
+mod timer;
 pub mod tls;
 mod tree;
+mod trunk;
 
 pub use limits::Limits;
 pub use tree::{
-    Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle,
+    Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,
 };

@@ -1,7 +1,7 @@
 //! The door of the room: what the tree is made of, and the handle to it.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mailroost_auth::{Mechanism, PasswordSource};
@@ -11,7 +11,14 @@ use mailroost_storage::{
 };
 
 use crate::Limits;
+use crate::ask::ask;
+use crate::grow::grow;
+use crate::mailbox::{
+    CommitDeletions, Crash, Deliver, FindMailbox, ListContents, RetireMailbox, ask_mailbox,
+};
+use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::tls::{BoxedIo, TlsAcceptor};
+use crate::trunk::{Grown, Trunk};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
@@ -55,7 +62,7 @@ pub enum Security {
 
 /// The tree from outside. Cheap to clone; dropping it stops nothing.
 #[derive(Clone)]
-pub struct TreeHandle {}
+pub struct TreeHandle(Arc<Trunk>);
 
 /// A maildrop as it is now.
 pub struct MaildropContents {
@@ -103,82 +110,211 @@ pub struct Node {
     pub population: usize,
 }
 
+/// One of the kinds of actors, for drills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The root.
+    Root,
+    /// The timer.
+    Timer,
+    /// The directory.
+    Directory,
+    /// The supervisor of the mailboxes.
+    MailboxSupervisor,
+    /// The mailbox of this maildrop, made first if it is not there.
+    Mailbox(MaildropId),
+    /// The supervisor of the sessions.
+    SessionSupervisor,
+    /// All sessions that have this maildrop open.
+    Sessions(MaildropId),
+    /// All listeners.
+    Listeners,
+    /// The sweeper.
+    Sweeper,
+}
+
 impl TreeHandle {
     /// Starts the tree inside the current `actix::System`.
-    pub fn start(_blueprint: Blueprint) -> std::io::Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// If a thread cannot be started or a binding has no address.
+    pub fn start(blueprint: Blueprint) -> std::io::Result<Self> {
+        grow(blueprint).map(Self)
     }
 
     /// The addresses served, in the order of the bindings.
     pub fn addresses(&self) -> &[SocketAddr] {
-        todo!()
+        &self.0.addresses
+    }
+
+    fn grown(&self) -> Result<&Grown, TreeError> {
+        self.0.grown.get().ok_or(TreeError::Unavailable("the tree"))
     }
 
     /// Serves a connection that somebody else accepted or made up (an in-memory pipe).
     /// Admission applies as for any other.
+    ///
+    /// # Errors
+    /// `Unavailable` if the tree is being taken down.
     pub async fn serve(
         &self,
-        _io: BoxedIo,
-        _peer: SocketAddr,
-        _security: Security,
-        _tls: Option<Arc<dyn TlsAcceptor>>,
+        io: BoxedIo,
+        peer: SocketAddr,
+        security: Security,
+        tls: Option<Arc<dyn TlsAcceptor>>,
     ) -> Result<(), TreeError> {
-        todo!()
+        let connection = Connection {
+            wire: Wire::Other(io),
+            peer,
+            security,
+            tls,
+        };
+        let sessions = &self.grown()?.addrs.sessions;
+        ask(sessions, "the session supervisor", Admit(connection)).await
     }
 
     /// Delivers messages into a maildrop: all or none, durable when it returns.
+    ///
+    /// # Errors
+    /// See `OwnedMaildrop::deliver`. After `Unavailable` nobody knows whether it happened.
     pub async fn deliver(
         &self,
-        _maildrop: MaildropId,
-        _deliveries: Vec<Delivery>,
+        maildrop: MaildropId,
+        deliveries: Vec<Delivery>,
     ) -> Result<Vec<MessageId>, TreeError> {
-        todo!()
+        let mailboxes = &self.grown()?.addrs.mailboxes;
+        let mailbox = ask(mailboxes, "the mailbox supervisor", FindMailbox(maildrop)).await??;
+        ask(&mailbox, "the mailbox", Deliver(deliveries)).await?
     }
 
     /// Removes messages: all or none, durable when it returns. Says how many there were.
+    ///
+    /// # Errors
+    /// See `OwnedMaildrop::remove`.
     pub async fn remove(
         &self,
-        _maildrop: MaildropId,
-        _messages: Vec<MessageId>,
+        maildrop: MaildropId,
+        messages: Vec<MessageId>,
     ) -> Result<usize, TreeError> {
-        todo!()
+        ask_mailbox(&self.grown()?.addrs.mailboxes, maildrop, |mailbox| {
+            let commit = CommitDeletions(messages.clone());
+            async move { ask(&mailbox, "the mailbox", commit).await? }
+        })
+        .await
     }
 
     /// What is in a maildrop.
-    pub async fn contents(&self, _maildrop: MaildropId) -> Result<MaildropContents, TreeError> {
-        todo!()
+    ///
+    /// # Errors
+    /// See `MaildropStore::open_maildrop`.
+    pub async fn contents(&self, maildrop: MaildropId) -> Result<MaildropContents, TreeError> {
+        ask_mailbox(
+            &self.grown()?.addrs.mailboxes,
+            maildrop,
+            |mailbox| async move { ask(&mailbox, "the mailbox", ListContents).await? },
+        )
+        .await
     }
 
     /// Ends the sessions of a maildrop and lets go of it, so that it can be removed.
-    pub async fn retire(&self, _maildrop: MaildropId) -> Result<(), TreeError> {
-        todo!()
+    ///
+    /// # Errors
+    /// `Unavailable` if the tree is being taken down.
+    pub async fn retire(&self, maildrop: MaildropId) -> Result<(), TreeError> {
+        let addrs = &self.grown()?.addrs;
+        ask(
+            &addrs.sessions,
+            "the session supervisor",
+            EndMaildrop(maildrop),
+        )
+        .await?;
+        ask(
+            &addrs.mailboxes,
+            "the mailbox supervisor",
+            RetireMailbox(maildrop),
+        )
+        .await
     }
 
     /// New sessions follow this policy.
-    pub fn set_policy(&self, _policy: Arc<Policy>) {
-        todo!()
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        *self
+            .0
+            .policy
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     /// The tree as it is now.
     pub async fn census(&self) -> Node {
-        todo!()
+        self.0.census()
     }
 
     /// No new connections; sessions end at a command boundary with a notice, QUITs already
     /// received are committed; what is left after `patience` is cut. Resolves when all is
     /// still, the ports are free and the mailboxes have let go. The store is not closed: it
     /// is not the tree's.
-    pub async fn drain(&self, _patience: Duration) {
-        todo!()
+    pub async fn drain(&self, patience: Duration) {
+        self.0.fell(Some(patience), Ended::Stopped).await;
     }
 
     /// Cuts everything now. Resolves like `drain`.
     pub async fn stop(&self) {
-        todo!()
+        self.0.fell(None, Ended::Stopped).await;
     }
 
     /// Resolves when the tree has ended, and says why.
     pub async fn ended(&self) -> Ended {
-        todo!()
+        let mut ended = self.0.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or(Ended::Stopped),
+            // The sender lives in the trunk, and the trunk in this handle.
+            Err(_closed) => Ended::Stopped,
+        }
+    }
+
+    /// Makes actors panic, to see the tree hold. For drills and tests.
+    ///
+    /// # Errors
+    /// `Unavailable` if the mailbox cannot be made.
+    pub async fn crash(&self, victim: Victim) -> Result<(), TreeError> {
+        let Grown { addrs, parts, .. } = self.grown()?;
+        // The answer to `Crash` is that there is none.
+        match victim {
+            Victim::Root => {
+                let _ = addrs.root.send(Crash).await;
+            }
+            Victim::Timer => {
+                let _ = addrs.timer.send(Crash).await;
+            }
+            Victim::Directory => {
+                let _ = addrs.directory.send(Crash).await;
+            }
+            Victim::MailboxSupervisor => {
+                let _ = addrs.mailboxes.send(Crash).await;
+            }
+            Victim::Mailbox(maildrop) => {
+                let find = FindMailbox(maildrop);
+                let mailbox = ask(&addrs.mailboxes, "the mailbox supervisor", find).await??;
+                let _ = mailbox.send(Crash).await;
+            }
+            Victim::SessionSupervisor => {
+                let _ = addrs.sessions.send(Crash).await;
+            }
+            Victim::Sessions(maildrop) => parts.registry.for_each(|session| {
+                if session.opened.is(maildrop) {
+                    drop(session.addr.try_send(Crash));
+                }
+            }),
+            Victim::Listeners => {
+                for listener in &addrs.listeners {
+                    let _ = listener.send(Crash).await;
+                }
+            }
+            Victim::Sweeper => {
+                let _ = addrs.sweeper.send(Crash).await;
+            }
+        }
+        Ok(())
     }
 }

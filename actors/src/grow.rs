@@ -1,0 +1,278 @@
+//! Grows the tree: every child in start order, with what it is made of.
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use actix::Addr;
+use mailroost_protocol::MechanismOffer;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::directory::DirectoryActor;
+use crate::listener::{ListenerActor, ListenerParts};
+use crate::mailbox::{MailboxParts, MailboxSupervisor};
+use crate::root::{Branch, Rank, RootSupervisor, reports};
+use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
+use crate::supervise::{
+    Budget, ChildSpec, Cradle, Place, Population, Restart, cradle, start_child,
+};
+use crate::sweeper::SweeperActor;
+use crate::timer::TimerActor;
+use crate::trunk::{Addrs, Grown, Trunk};
+use crate::{Binding, Blueprint, Limits};
+
+/// Messages that may wait for a child of the root. More than enough for bursts of log-ons;
+/// beyond it senders wait.
+const QUEUE_MAX: usize = 4096;
+
+/// Starts everything inside the current `actix::System`.
+pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
+    let (arbiters, places) = threads(blueprint.workers)?;
+    let trunk = Arc::new(Trunk {
+        log: blueprint.log.clone(),
+        policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
+        addresses: addresses(&blueprint.bindings)?,
+        token: CancellationToken::new(),
+        mailbox_population: Population::default(),
+        sockets: Mutex::default(),
+        arbiters: Mutex::new(arbiters),
+        grown: OnceLock::new(),
+        ended: watch::Sender::new(None),
+        felling: tokio::sync::Mutex::new(()),
+    });
+    Grower::new(Arc::clone(&trunk), blueprint.limits.clone(), places).grow(blueprint);
+    Ok(trunk)
+}
+
+fn threads(workers: usize) -> io::Result<(Vec<actix_rt::Arbiter>, Arc<[Place]>)> {
+    if workers == 0 {
+        return Ok((Vec::new(), [Place::Here].into()));
+    }
+    let arbiters: Vec<_> = (0..workers)
+        .map(|_| actix_rt::Arbiter::try_new())
+        .collect::<io::Result<_>>()?;
+    let places = arbiters
+        .iter()
+        .map(|arbiter| Place::Arbiter(arbiter.handle()))
+        .collect();
+    Ok((arbiters, places))
+}
+
+fn addresses(bindings: &[Binding]) -> io::Result<Vec<std::net::SocketAddr>> {
+    bindings
+        .iter()
+        .map(|binding| binding.socket.local_addr())
+        .collect()
+}
+
+struct Grower {
+    trunk: Arc<Trunk>,
+    limits: Limits,
+    places: Arc<[Place]>,
+    root: Addr<RootSupervisor>,
+    root_cradle: Option<Cradle<RootSupervisor>>,
+    branches: Vec<Branch>,
+}
+
+impl Grower {
+    fn new(trunk: Arc<Trunk>, limits: Limits, places: Arc<[Place]>) -> Self {
+        let (root, root_cradle) = cradle(QUEUE_MAX);
+        let root_cradle = Some(root_cradle);
+        Self {
+            trunk,
+            limits,
+            places,
+            root,
+            root_cradle,
+            branches: Vec::new(),
+        }
+    }
+
+    /// One permanent child of the root.
+    fn branch<A>(
+        &mut self,
+        rank: Rank,
+        name: String,
+        make: impl FnOnce() -> A + Send + 'static,
+    ) -> Addr<A>
+    where
+        A: actix::Actor<Context = actix::Context<A>> + actix::Supervised,
+    {
+        let (addr, cradle) = cradle(QUEUE_MAX);
+        let reports = reports(&self.root, rank, &name);
+        let spec = self.spec(name);
+        let child = start_child(cradle, &Place::Here, spec, &self.trunk.token, make, reports);
+        self.branches.push(Branch { rank, child });
+        addr
+    }
+
+    fn spec(&self, name: String) -> ChildSpec {
+        let budget = Budget::new(self.limits.restarts_max, self.limits.restart_window);
+        ChildSpec {
+            name,
+            restart: Restart::Permanent,
+            budget,
+        }
+    }
+
+    fn grow(mut self, blueprint: Blueprint) {
+        let Blueprint {
+            store,
+            passwords,
+            mechanisms,
+            bindings,
+            log,
+            ..
+        } = blueprint;
+        let limits = self.limits.clone();
+
+        let clients = Arc::new(OnceLock::new());
+        let timer = {
+            let clients = Arc::clone(&clients);
+            self.branch(Rank::Timer, "TimerActor".into(), move || {
+                TimerActor::new(clients)
+            })
+        };
+        let directory = {
+            let limits = limits.clone();
+            let make = move || DirectoryActor::new(passwords, &limits);
+            self.branch(Rank::Directory, "DirectoryActor".into(), make)
+        };
+        let mailboxes = {
+            let waiting_max = limits.mailbox_waiting_max;
+            let parts = MailboxParts {
+                store: Arc::clone(&store),
+                waiting_max,
+                log: log.clone(),
+            };
+            let (limits, places) = (limits.clone(), Arc::clone(&self.places));
+            let population = self.trunk.mailbox_population.clone();
+            let tree = self.trunk.token.clone();
+            self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
+                MailboxSupervisor::new(Arc::new(parts), limits, places, population, tree)
+            })
+        };
+        let parts = Arc::new(SessionParts {
+            admission: Admission::new(&limits),
+            registry: Registry::default(),
+            directory: directory.clone(),
+            mailboxes: mailboxes.clone(),
+            timer: timer.clone(),
+            offers: mechanisms
+                .iter()
+                .map(|mechanism| {
+                    let needs = mechanism.needs();
+                    MechanismOffer {
+                        name: mechanism.name(),
+                        plaintext: needs.plaintext,
+                        tls: needs.tls,
+                        client_first: needs.client_first,
+                    }
+                })
+                .collect(),
+            mechanisms,
+            limits: limits.clone(),
+            log: log.clone(),
+        });
+        let sessions = {
+            let (parts, policy) = (Arc::clone(&parts), Arc::clone(&self.trunk.policy));
+            let (places, tree) = (Arc::clone(&self.places), self.trunk.token.clone());
+            self.branch(Rank::Sessions, "SessionSupervisor".into(), move || {
+                SessionSupervisor::new(parts, policy, places, tree)
+            })
+        };
+        // Set once, here; the timer has had no reason to look yet.
+        drop(clients.set(sessions.clone()));
+        let listeners = self.listeners(bindings, &sessions, &log);
+        let sweeper = {
+            let (mailboxes, log) = (mailboxes.clone(), log.clone());
+            let make = move || SweeperActor::new(store, mailboxes, &limits, log);
+            self.branch(Rank::Sweeper, "SweeperActor".into(), make)
+        };
+        let addrs = Addrs {
+            root: self.root.clone(),
+            timer,
+            directory,
+            mailboxes,
+            sessions,
+            listeners,
+            sweeper,
+        };
+        self.root(parts, addrs);
+    }
+
+    fn listeners(
+        &mut self,
+        bindings: Vec<Binding>,
+        sessions: &Addr<SessionSupervisor>,
+        log: &slog::Logger,
+    ) -> Vec<Addr<ListenerActor>> {
+        let addresses = self.trunk.addresses.clone();
+        let mut sockets = Vec::new();
+        let listeners = bindings
+            .into_iter()
+            .zip(addresses)
+            .map(|(binding, address)| {
+                let socket = Arc::new(binding.socket);
+                sockets.push(Arc::clone(&socket));
+                let parts = ListenerParts {
+                    socket,
+                    address,
+                    security: binding.security,
+                    tls: binding.tls,
+                    sessions: sessions.clone(),
+                    log: log.clone(),
+                };
+                let name = format!("ListenerActor {address}");
+                self.branch(Rank::Listener, name, move || ListenerActor::new(parts))
+            })
+            .collect();
+        *self
+            .trunk
+            .sockets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = sockets;
+        listeners
+    }
+
+    /// The root comes last: its queue has kept what the children reported until now.
+    fn root(mut self, parts: Arc<SessionParts>, addrs: Addrs) {
+        let Some(cradle) = self.root_cradle.take() else {
+            return;
+        };
+        let spec = self.spec("RootSupervisor".into());
+        let (trunk, sessions) = (Arc::clone(&self.trunk), addrs.sessions.clone());
+        let reports = root_reports(&self.trunk);
+        let make = move || RootSupervisor::new(trunk, sessions);
+        let root = start_child(cradle, &Place::Here, spec, &self.trunk.token, make, reports);
+        let branches = std::mem::take(&mut self.branches);
+        let grown = Grown {
+            root,
+            branches,
+            parts,
+            addrs,
+        };
+        // The trunk is ours alone until `grow` returns, so nobody has set it before.
+        drop(self.trunk.grown.set(grown));
+    }
+}
+
+/// The root has no parent: when it gives up, the tree does.
+fn root_reports(trunk: &Arc<Trunk>) -> crate::supervise::Reports {
+    let (restarted, ended) = (trunk.log.clone(), Arc::downgrade(trunk));
+    crate::supervise::Reports {
+        restarted: Box::new(move |restart| {
+            slog::error!(restarted, "the root died and is restarted"; "cause" => restart.cause);
+        }),
+        ended: Box::new(move |exit| {
+            use crate::supervise::Exit;
+            match (exit, ended.upgrade()) {
+                (Exit::GaveUp(cause) | Exit::Panicked(cause), Some(trunk)) => {
+                    trunk.give_up(format!("RootSupervisor: {cause}"));
+                }
+                (Exit::Normal | Exit::Stopped | Exit::Lost, _)
+                | (Exit::GaveUp(_) | Exit::Panicked(_), None) => {}
+            }
+        }),
+    }
+}

@@ -1,0 +1,116 @@
+//! A listener: accepts on one bound socket and hands each connection to the session supervisor.
+//! The socket lives one level up, so the port does not close while a listener is restarted.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
+
+use crate::Security;
+use crate::mailbox::Crash;
+use crate::session::{Admit, Connection, SessionSupervisor, Wire};
+use crate::tls::TlsAcceptor;
+
+/// The first wait after the system could not give us a connection.
+const WEATHER_FIRST: Duration = Duration::from_millis(5);
+/// The longest: descriptors come back when sessions end, so looking is cheap.
+const WEATHER_LONGEST: Duration = Duration::from_millis(500);
+
+/// What a listener is made of.
+#[derive(Clone)]
+pub(crate) struct ListenerParts {
+    pub(crate) socket: Arc<TcpListener>,
+    pub(crate) address: SocketAddr,
+    pub(crate) security: Security,
+    pub(crate) tls: Option<Arc<dyn TlsAcceptor>>,
+    pub(crate) sessions: Addr<SessionSupervisor>,
+    pub(crate) log: slog::Logger,
+}
+
+/// See the file's first lines.
+pub(crate) struct ListenerActor {
+    parts: ListenerParts,
+}
+
+impl ListenerActor {
+    pub(crate) fn new(parts: ListenerParts) -> Self {
+        Self { parts }
+    }
+}
+
+impl Actor for ListenerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.spawn(accept_all(self.parts.clone()).into_actor(self));
+    }
+}
+
+impl Supervised for ListenerActor {
+    // The accept loop is begun anew by `started`.
+}
+
+async fn accept_all(parts: ListenerParts) {
+    let mut weather = WEATHER_FIRST;
+    let socket = loop {
+        match register(&parts.socket) {
+            Ok(socket) => break socket,
+            Err(error) => sit_out(&mut weather, &parts, &error).await,
+        }
+    };
+    loop {
+        match socket.accept().await {
+            Ok((tcp, peer)) => {
+                weather = WEATHER_FIRST;
+                let Ok(tcp) = tcp.into_std() else { continue };
+                let connection = Connection {
+                    wire: Wire::Tcp(tcp),
+                    peer,
+                    security: parts.security,
+                    tls: parts.tls.clone(),
+                };
+                // Waiting for the answer is the back-pressure: who is not admitted yet waits in
+                // the system's queue. A supervisor that died under it closed the connection.
+                let _ = parts.sessions.send(Admit(connection)).await;
+            }
+            Err(error) if concerns_one_peer(&error) => {}
+            Err(error) => sit_out(&mut weather, &parts, &error).await,
+        }
+    }
+}
+
+/// The bound socket as this thread's.
+fn register(socket: &TcpListener) -> io::Result<tokio::net::TcpListener> {
+    let socket = socket.try_clone()?;
+    socket.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(socket)
+}
+
+/// The system has nothing for us at the moment, most likely no file descriptor.
+async fn sit_out(weather: &mut Duration, parts: &ListenerParts, error: &io::Error) {
+    slog::warn!(parts.log, "cannot accept connections";
+        "listener" => %parts.address, "why" => %error);
+    tokio::time::sleep(*weather).await;
+    *weather = (*weather * 2).min(WEATHER_LONGEST);
+}
+
+/// Whether the peer went away before we took the connection.
+fn concerns_one_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+impl Handler<Crash> for ListenerActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("the listener was told to crash");
+    }
+}

@@ -1,0 +1,259 @@
+//! The mailbox: the one owner of one maildrop. Snapshots, unique-ids and deletion commits come
+//! from here and from nowhere else.
+//!
+//! The store's calls block, so the maildrop itself travels: it is lent to a blocking thread
+//! together with all that waits for it, and comes back when that is done. A mailbox that dies
+//! while its maildrop is away is made again, but its next incarnation waits at the gate until
+//! the maildrop is put down.
+
+mod desk;
+mod messages;
+mod supervisor;
+mod translate;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture,
+    Supervised, WrapFuture,
+};
+use mailroost_storage::{MaildropId, MaildropStore, MessageId};
+use tokio::sync::oneshot;
+
+use crate::supervise::{Member, Population};
+use crate::{MaildropContents, TreeError};
+use desk::{Desk, Job};
+use messages::MailboxDown;
+pub(crate) use messages::{
+    CommitDeletions, Crash, Deliver, FindMailbox, ListContents, OpenError, OpenMaildrop,
+    OpenedMaildrop, RetireMailbox, StopIdleMailboxes, ask_mailbox,
+};
+pub(crate) use supervisor::MailboxSupervisor;
+pub(crate) use translate::blame_of;
+
+/// What all mailboxes share.
+pub(crate) struct MailboxParts {
+    pub(crate) store: Arc<dyn MaildropStore>,
+    pub(crate) waiting_max: usize,
+    pub(crate) log: slog::Logger,
+}
+
+/// The right of one session to be alone with a maildrop (RFC 1939 s4). Dropping it gives it up.
+#[derive(Debug)]
+pub(crate) struct AccessLock {
+    _held: Arc<()>,
+}
+
+impl Kept {
+    /// Whether a session wants to be alone with the maildrop.
+    fn is_locked(&self) -> bool {
+        self.alone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade()
+            .is_some()
+    }
+}
+
+/// What outlives an incarnation.
+#[derive(Default)]
+struct Kept {
+    /// Held by whoever has the maildrop in hand.
+    gate: Arc<tokio::sync::Mutex<()>>,
+    /// The session that is alone with the maildrop, if there is one.
+    alone: Mutex<Weak<()>>,
+    /// Sessions that share it, under snapshot access.
+    shared: Mutex<Weak<()>>,
+}
+
+/// See the file's first lines.
+pub(crate) struct MailboxActor {
+    maildrop: MaildropId,
+    parts: Arc<MailboxParts>,
+    kept: Arc<Kept>,
+    population: Population,
+    desk: Option<Desk>,
+    away: bool,
+    waiting: VecDeque<Job>,
+    _member: Member,
+}
+
+impl MailboxActor {
+    fn new(
+        maildrop: MaildropId,
+        parts: Arc<MailboxParts>,
+        kept: Arc<Kept>,
+        population: Population,
+    ) -> Self {
+        Self {
+            maildrop,
+            parts,
+            kept,
+            _member: population.admit(),
+            population,
+            desk: None,
+            away: false,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Puts a job into the queue and sees to it that it is worked on.
+    fn take_in<R>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        make: impl FnOnce(oneshot::Sender<Result<R, TreeError>>) -> Job,
+    ) -> ResponseFuture<Result<R, TreeError>>
+    where
+        R: Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        if self.waiting.len() < self.parts.waiting_max {
+            self.waiting.push_back(make(answer));
+            self.work(ctx);
+        } else {
+            drop(answer);
+        }
+        Box::pin(async move {
+            answered
+                .await
+                .unwrap_or(Err(TreeError::Unavailable("the mailbox")))
+        })
+    }
+
+    /// Lends the maildrop to a blocking thread with all that waits, unless it is away already.
+    fn work(&mut self, ctx: &mut Context<Self>) {
+        if self.away || self.waiting.is_empty() {
+            return;
+        }
+        self.away = true;
+        let jobs = std::mem::take(&mut self.waiting);
+        let desk = self.desk.take();
+        let gate = Arc::clone(&self.kept.gate);
+        let store = Arc::clone(&self.parts.store);
+        let maildrop = self.maildrop;
+        let member = self.population.admit();
+        let work = async move {
+            let place = match desk {
+                Some(desk) => Ok(desk),
+                None => Err(gate.lock_owned().await),
+            };
+            let worked = tokio::task::spawn_blocking(move || {
+                // Dropped last: the maildrop has been put down by then.
+                let _member = member;
+                desk::work(place, &*store, maildrop, jobs)
+            });
+            worked.await
+        };
+        ctx.spawn(
+            work.into_actor(self)
+                .map(|worked, mailbox, ctx| match worked {
+                    Ok(desk) => {
+                        mailbox.away = false;
+                        mailbox.desk = desk;
+                        mailbox.work(ctx);
+                    }
+                    // The store's panic is ours: the supervisor counts it.
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_cancelled) => ctx.stop(),
+                    },
+                }),
+        );
+    }
+
+    /// A session's hold on the maildrop, or none if it may not have it.
+    fn lock(&mut self, exclusive: bool) -> Option<AccessLock> {
+        let mut alone = self
+            .kept
+            .alone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self
+            .kept
+            .shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if alone.upgrade().is_some() || (exclusive && shared.upgrade().is_some()) {
+            return None;
+        }
+        let held = if exclusive { None } else { shared.upgrade() };
+        let held = held.unwrap_or_default();
+        *(if exclusive { &mut *alone } else { &mut *shared }) = Arc::downgrade(&held);
+        Some(AccessLock { _held: held })
+    }
+}
+
+impl Actor for MailboxActor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for MailboxActor {
+    /// The next incarnation starts from what the store says. Who waited is told by the dropped
+    /// answer, and asks again.
+    fn restarting(&mut self, _ctx: &mut Context<Self>) {
+        *self = Self::new(
+            self.maildrop,
+            Arc::clone(&self.parts),
+            Arc::clone(&self.kept),
+            self.population.clone(),
+        );
+    }
+}
+
+impl Handler<OpenMaildrop> for MailboxActor {
+    type Result = ResponseFuture<Result<OpenedMaildrop, OpenError>>;
+
+    fn handle(&mut self, message: OpenMaildrop, ctx: &mut Context<Self>) -> Self::Result {
+        let Some(lock) = self.lock(message.exclusive) else {
+            return Box::pin(async { Err(OpenError::InUse) });
+        };
+        let ready = self.desk.as_ref().and_then(Desk::current_view);
+        if let Some((view, bodies)) = ready {
+            return Box::pin(async { Ok(OpenedMaildrop { view, bodies, lock }) });
+        }
+        let opened = self.take_in(ctx, |answer| Job::Open { answer });
+        Box::pin(async move {
+            let (view, bodies) = opened.await?;
+            Ok(OpenedMaildrop { view, bodies, lock })
+        })
+    }
+}
+
+impl Handler<CommitDeletions> for MailboxActor {
+    type Result = ResponseFuture<Result<usize, TreeError>>;
+
+    fn handle(&mut self, message: CommitDeletions, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, |answer| Job::Remove {
+            messages: message.0,
+            answer,
+        })
+    }
+}
+
+impl Handler<Deliver> for MailboxActor {
+    type Result = ResponseFuture<Result<Vec<MessageId>, TreeError>>;
+
+    fn handle(&mut self, message: Deliver, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, |answer| Job::Deliver {
+            deliveries: message.0,
+            answer,
+        })
+    }
+}
+
+impl Handler<ListContents> for MailboxActor {
+    type Result = ResponseFuture<Result<MaildropContents, TreeError>>;
+
+    fn handle(&mut self, _: ListContents, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, |answer| Job::List { answer })
+    }
+}
+
+impl Handler<Crash> for MailboxActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("the mailbox was told to crash");
+    }
+}

@@ -1,0 +1,35 @@
+//! From the store's words to the protocol's.
+
+use mailroost_protocol::{Blame, Maildrop, Octets, ScanEntry};
+use mailroost_storage::{MessageRecord, StoreErrorKind};
+
+/// The store's list as a frozen view, in the order of the numbers.
+pub(crate) fn view_of(messages: &[MessageRecord]) -> Maildrop {
+    let mut carried = Vec::new();
+    let entries = messages
+        .iter()
+        .zip(0u32..)
+        .map(|(message, position)| {
+            if let Some(unique_id) = &message.carried_unique_id {
+                carried.push((position, unique_id.clone()));
+            }
+            ScanEntry {
+                id: message.id.0,
+                stored: Octets(message.stored_octets),
+                exact: Octets(message.exact_octets),
+            }
+        })
+        .collect();
+    Maildrop::new(entries, carried)
+}
+
+/// Whether it helps to try again later.
+pub(crate) fn blame_of(kind: StoreErrorKind) -> Blame {
+    match kind {
+        StoreErrorKind::Corrupt | StoreErrorKind::NotFound | StoreErrorKind::Invalid => {
+            Blame::Permanent
+        }
+        // Kinds that later versions add are weather until proven otherwise.
+        _ => Blame::Temporary,
+    }
+}

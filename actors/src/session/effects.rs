@@ -1,0 +1,140 @@
+//! Carries out what the protocol asks for, and reports how it ended.
+
+use std::io;
+use std::sync::Arc;
+
+use mailroost_auth::{Exchange, Link};
+use mailroost_protocol::{Blame, Effect, LogOnRefusal, Outcome, Policy};
+use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErrorKind, UserName};
+
+use super::admission::Share;
+use super::body::{self, OpenBody};
+use super::run::{Binding, Line};
+use super::{OpenedMark, SessionParts};
+use crate::TreeError;
+use crate::ask::ask;
+use crate::mailbox::{AccessLock, CommitDeletions, ask_mailbox, blame_of};
+
+/// What a session holds outside the protocol's state.
+pub(super) struct Effects {
+    pub(super) parts: Arc<SessionParts>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) mark: Arc<OpenedMark>,
+    pub(super) log: slog::Logger,
+    pub(super) link: Link,
+    pub(super) exchange: Option<Box<dyn Exchange>>,
+    pub(super) opened: Option<Opened>,
+    message: Option<OpenBody>,
+}
+
+/// What it holds from log-on to the end. Dropping it gives all of it back.
+pub(super) struct Opened {
+    pub(super) maildrop: MaildropId,
+    pub(super) bodies: Arc<dyn BodySource>,
+    pub(super) _lock: AccessLock,
+    pub(super) _share: Share<UserName>,
+}
+
+impl Effects {
+    pub(super) fn new(
+        parts: Arc<SessionParts>,
+        policy: Arc<Policy>,
+        mark: Arc<OpenedMark>,
+        log: slog::Logger,
+    ) -> Self {
+        let link = Link::default();
+        Self {
+            parts,
+            policy,
+            mark,
+            log,
+            link,
+            exchange: None,
+            opened: None,
+            message: None,
+        }
+    }
+
+    /// TLS is on: what was begun before is forgotten.
+    pub(super) fn tls_started(&mut self, binding: Binding) {
+        self.exchange = None;
+        self.link = Link {
+            tls: true,
+            tls_server_end_point: binding.server_end_point,
+            tls_exporter: binding.exporter,
+        };
+    }
+
+    /// Does what `effect` asks for. An error means that the connection is broken, or has to be.
+    pub(super) async fn carry_out(
+        &mut self,
+        effect: Effect,
+        line: &mut Line<'_>,
+    ) -> io::Result<Outcome> {
+        Ok(match effect {
+            Effect::LogOn { user, password } => self.log_on(&user, password).await,
+            Effect::Sasl { mechanism, answer } => self.sasl(mechanism, answer).await,
+            Effect::OpenMessage { id, .. } => self.open_message(MessageId(id)).await,
+            Effect::SendMessage { lines } => {
+                let Some(message) = self.message.take() else {
+                    return Err(io::Error::other("no message is open"));
+                };
+                body::send(message, lines, line).await?;
+                Outcome::MessageSent
+            }
+            Effect::Commit { ids } => self.commit(ids.into_iter().map(MessageId).collect()).await,
+        })
+    }
+
+    async fn open_message(&mut self, message: MessageId) -> Outcome {
+        let Some(opened) = &self.opened else {
+            return Outcome::Failed(Blame::Permanent);
+        };
+        match body::open(Arc::clone(&opened.bodies), message).await {
+            Ok(body) => {
+                self.message = Some(body);
+                Outcome::MessageOpened
+            }
+            Err(error) if error.kind() == StoreErrorKind::Gone => Outcome::MessageGone,
+            Err(error) => {
+                slog::warn!(self.log, "message cannot be read";
+                    "message" => message.0, "why" => %error);
+                Outcome::Failed(blame_of(error.kind()))
+            }
+        }
+    }
+
+    async fn commit(&mut self, messages: Vec<MessageId>) -> Outcome {
+        let Some(opened) = &self.opened else {
+            return Outcome::Failed(Blame::Permanent);
+        };
+        let maildrop = opened.maildrop;
+        // Asking again is safe: what is gone already is passed over.
+        let committed = ask_mailbox(&self.parts.mailboxes, maildrop, |mailbox| {
+            let commit = CommitDeletions(messages.clone());
+            async move { ask(&mailbox, "the mailbox", commit).await? }
+        })
+        .await;
+        let committed: Result<usize, TreeError> = committed;
+        match committed {
+            Ok(_removed) => Outcome::Committed,
+            Err(error) => {
+                slog::error!(self.log, "marked messages were not removed"; "why" => %error);
+                Outcome::Failed(blame_of_tree(&error))
+            }
+        }
+    }
+}
+
+/// Whether it helps the client to try again later.
+pub(super) fn blame_of_tree(error: &TreeError) -> Blame {
+    match error {
+        TreeError::Store(error) => blame_of(StoreError::kind(error)),
+        TreeError::Unavailable(_) => Blame::Temporary,
+    }
+}
+
+/// Whether a log-on can work later.
+pub(super) fn refusal_of_tree(error: &TreeError) -> LogOnRefusal {
+    LogOnRefusal::Failed(blame_of_tree(error))
+}

@@ -1,0 +1,130 @@
+//! Log-on: from a password or a SASL exchange to an open maildrop.
+
+use mailroost_auth::{AuthError, Identity, Progress, Secret};
+use mailroost_protocol::{Access, Blame, LogOnRefusal, Outcome, SaslAnswer, SizeKind};
+
+use super::effects::{Effects, Opened, refusal_of_tree};
+use crate::ask::ask;
+use crate::directory::{StepExchange, VerifyPassword};
+use crate::mailbox::{OpenError, OpenMaildrop, ask_mailbox};
+
+/// Of a name that a client made up, the log shows no more characters than this.
+const LOGGED_NAME_CHARACTERS_MAX: usize = 128;
+
+impl Effects {
+    pub(super) async fn log_on(&mut self, user: &[u8], password: Secret) -> Outcome {
+        let name = String::from_utf8_lossy(user).into_owned();
+        let question = VerifyPassword {
+            name: name.clone(),
+            password,
+        };
+        match ask(&self.parts.directory, "the directory", question).await {
+            Ok(Ok(identity)) => self.open_maildrop(identity).await,
+            Ok(Err(error)) => self.refuse(&error, "password", Some(&name)),
+            Err(error) => self.unanswered(&error),
+        }
+    }
+
+    pub(super) async fn sasl(&mut self, mechanism: &'static str, answer: SaslAnswer) -> Outcome {
+        let client = match answer {
+            SaslAnswer::Start => self.begin(mechanism, Secret::from(Vec::new())),
+            SaslAnswer::StartWith(first) => self.begin(mechanism, first),
+            SaslAnswer::Continue(next) => next,
+        };
+        let Some(exchange) = self.exchange.take() else {
+            return Outcome::LogOnRefused(LogOnRefusal::Malformed);
+        };
+        let question = StepExchange { exchange, client };
+        match ask(&self.parts.directory, "the directory", question).await {
+            Ok(stepped) => match stepped.progress {
+                Progress::Challenge(challenge) => {
+                    self.exchange = stepped.exchange;
+                    Outcome::Challenge(challenge)
+                }
+                Progress::Success(identity) => self.open_maildrop(identity).await,
+                Progress::Failure(error) => self.refuse(&error, mechanism, None),
+            },
+            Err(error) => self.unanswered(&error),
+        }
+    }
+
+    /// A fresh exchange; an unfinished one is dropped, which cancels it.
+    fn begin(&mut self, mechanism: &str, first: Secret) -> Secret {
+        let mechanisms = &self.parts.mechanisms;
+        let found = mechanisms.iter().find(|known| known.name() == mechanism);
+        self.exchange = found.map(|mechanism| mechanism.start(&self.link));
+        first
+    }
+
+    async fn open_maildrop(&mut self, identity: Identity) -> Outcome {
+        let Some(share) = self.parts.admission.admit_user(&identity.user) else {
+            slog::warn!(self.log, "log-on refused";
+                "user" => %identity.user,
+                "why" => "number of simultaneous connections of the user exceeded its maximum",
+                "maximum" => self.parts.limits.sessions_per_user_max);
+            return Outcome::LogOnRefused(LogOnRefusal::TooManySessions);
+        };
+        let exclusive = match self.policy.access {
+            Access::Exclusive => true,
+            Access::Snapshot => false,
+        };
+        // Seen before the maildrop is open, so that who retires it does not miss us.
+        self.mark.set(identity.maildrop);
+        let mailboxes = &self.parts.mailboxes;
+        let opened = ask_mailbox(mailboxes, identity.maildrop, |mailbox| async move {
+            ask(&mailbox, "the mailbox", OpenMaildrop { exclusive }).await?
+        })
+        .await;
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(OpenError::InUse) => {
+                slog::info!(self.log, "log-on refused";
+                    "user" => %identity.user, "why" => "another session has the maildrop");
+                return Outcome::LogOnRefused(LogOnRefusal::InUse);
+            }
+            Err(OpenError::Tree(error)) => {
+                slog::error!(self.log, "maildrop cannot be opened";
+                    "user" => %identity.user, "why" => %error);
+                return Outcome::LogOnRefused(refusal_of_tree(&error));
+            }
+        };
+        self.exchange = None;
+        self.opened = Some(Opened {
+            maildrop: identity.maildrop,
+            bodies: opened.bodies,
+            _lock: opened.lock,
+            _share: share,
+        });
+        slog::debug!(self.log, "logged on"; "user" => %identity.user);
+        Outcome::LoggedOn {
+            user: identity.user.as_str().to_owned(),
+            maildrop: opened.view,
+            sizes: identity.exact_rfc822_size.map(|exact| match exact {
+                true => SizeKind::Exact,
+                false => SizeKind::Stored,
+            }),
+        }
+    }
+
+    /// One line in the log that says which it was; the client does not learn it.
+    fn refuse(&self, error: &AuthError, how: &str, name: Option<&str>) -> Outcome {
+        let name: String = name
+            .unwrap_or("-")
+            .chars()
+            .take(LOGGED_NAME_CHARACTERS_MAX)
+            .flat_map(char::escape_debug)
+            .collect();
+        slog::warn!(self.log, "log-on failed"; "how" => how, "name" => name, "why" => %error);
+        Outcome::LogOnRefused(match error {
+            AuthError::Malformed(_) => LogOnRefusal::Malformed,
+            AuthError::Unavailable(_) => LogOnRefusal::Failed(Blame::Temporary),
+            // Whatever else there is or will be: the client cannot tell which.
+            _ => LogOnRefusal::Credentials,
+        })
+    }
+
+    fn unanswered(&self, error: &crate::TreeError) -> Outcome {
+        slog::error!(self.log, "log-on not possible"; "why" => %error);
+        Outcome::LogOnRefused(refusal_of_tree(error))
+    }
+}

@@ -1,0 +1,231 @@
+//! Lets connections in, gives each a session on one of the threads, and passes on what concerns
+//! all of them. What it knows is kept above it, so that its death ends no session.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
+use mailroost_protocol::{Ending, Policy, Refusal};
+use mailroost_storage::MaildropId;
+use tokio_util::sync::CancellationToken;
+
+use super::registry::Entry;
+use super::{
+    ArmAgain, Connection, Crowded, EndSession, OpenedMark, SessionActor, SessionParts, Start, Wire,
+};
+use crate::mailbox::Crash;
+use crate::supervise::{Budget, ChildSpec, Exit, Place, Reports, Restart, cradle, start_child};
+use crate::timer::TimerRestarted;
+
+/// Messages that may wait for one session: the timer's, the supervisor's, and room.
+const SESSION_QUEUE_MAX: usize = 8;
+
+/// May this connection have a session?
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Admit(pub(crate) Connection);
+
+/// All sessions end at their next command boundary.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct EndSessions(pub(crate) Ending);
+
+/// The sessions of one maildrop end. Answered when they have.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct EndMaildrop(pub(crate) MaildropId);
+
+/// See the file's first lines.
+pub(crate) struct SessionSupervisor {
+    parts: Arc<SessionParts>,
+    policy: Arc<RwLock<Arc<Policy>>>,
+    places: Arc<[Place]>,
+    tree: CancellationToken,
+}
+
+impl SessionSupervisor {
+    pub(crate) fn new(
+        parts: Arc<SessionParts>,
+        policy: Arc<RwLock<Arc<Policy>>>,
+        places: Arc<[Place]>,
+        tree: CancellationToken,
+    ) -> Self {
+        Self {
+            parts,
+            policy,
+            places,
+            tree,
+        }
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn admit(&self, connection: Connection) {
+        match self.parts.admission.admit(connection.peer.ip()) {
+            Ok(place) => self.begin(connection, place),
+            Err(crowded) => {
+                let why = match crowded {
+                    Crowded::Total => "all places are taken",
+                    Crowded::Address => "its address has its share of sessions",
+                };
+                slog::warn!(self.parts.log, "connection refused";
+                    "peer" => %connection.peer, "why" => why);
+                refuse(&self.policy(), connection, Refusal::TooManyConnections);
+            }
+        }
+    }
+
+    fn begin(&self, connection: Connection, place: super::Place) {
+        let registry = &self.parts.registry;
+        let number = registry.number();
+        let thread = usize::try_from(number % self.places.len() as u64)
+            .expect("the remainder of a usize fits into it");
+        let opened = Arc::new(OpenedMark::default());
+        let peer = connection.peer;
+        let policy = self.policy();
+        let start = Start {
+            connection,
+            policy,
+            opened: Arc::clone(&opened),
+            place,
+        };
+        let spec = ChildSpec {
+            name: String::new(),
+            restart: Restart::Temporary,
+            budget: Budget::none(),
+        };
+        let parts = Arc::clone(&self.parts);
+        let make = move || SessionActor::new(number, parts, start);
+        let reports = self.reports(number, peer);
+        let place = &self.places[thread];
+        let (addr, cradle) = cradle(SESSION_QUEUE_MAX);
+        let child = start_child(cradle, place, spec, &self.tree, make, reports);
+        let gone = child.gone.clone();
+        registry.insert(
+            number,
+            Entry {
+                addr,
+                child,
+                opened,
+            },
+        );
+        // It may have ended before it was booked in.
+        if gone.is_cancelled() {
+            registry.remove(number);
+        }
+    }
+
+    fn reports(&self, number: u64, peer: SocketAddr) -> Reports {
+        let parts = Arc::clone(&self.parts);
+        Reports {
+            restarted: Box::new(|_never| {}),
+            ended: Box::new(move |exit| {
+                parts.registry.remove(number);
+                let why = match exit {
+                    Exit::Normal => return,
+                    Exit::Stopped => "it was cut".to_owned(),
+                    Exit::Lost => "its thread ended".to_owned(),
+                    Exit::Panicked(panic) | Exit::GaveUp(panic) => {
+                        slog::error!(parts.log, "session died";
+                            "session" => number, "peer" => %peer, "cause" => &panic);
+                        format!("Panicked: {panic}")
+                    }
+                };
+                slog::info!(parts.log, "session ended";
+                    "session" => number, "peer" => %peer, "reason" => why);
+            }),
+        }
+    }
+
+    /// Passes something on to all sessions. A session whose queue is full has been told already.
+    fn tell_all<M>(&self, message: impl Fn() -> M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        SessionActor: Handler<M>,
+    {
+        self.parts
+            .registry
+            .for_each(|session| drop(session.addr.try_send(message())));
+    }
+}
+
+/// Says in one line why, if that goes without waiting, and closes.
+pub(crate) fn refuse(policy: &Policy, connection: Connection, why: Refusal) {
+    use std::io::Write;
+    if connection.security == crate::Security::ImplicitTls {
+        return;
+    }
+    if let Wire::Tcp(mut tcp) = connection.wire {
+        // The socket's buffer is empty, so the line fits, or the peer is gone.
+        drop(tcp.write(&mailroost_protocol::refusal(policy, why)));
+    }
+}
+
+impl Actor for SessionSupervisor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for SessionSupervisor {
+    // All that it knows is kept above it.
+}
+
+impl Handler<Admit> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Admit, _ctx: &mut Context<Self>) {
+        self.admit(message.0);
+    }
+}
+
+impl Handler<EndSessions> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: EndSessions, _ctx: &mut Context<Self>) {
+        self.tell_all(|| EndSession(message.0));
+    }
+}
+
+impl Handler<EndMaildrop> for SessionSupervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: EndMaildrop, _ctx: &mut Context<Self>) -> Self::Result {
+        let mut ending = Vec::new();
+        self.parts.registry.for_each(|session| {
+            if session.opened.is(message.0) {
+                drop(session.addr.try_send(EndSession(Ending::Restart)));
+                ending.push(session.child.clone());
+            }
+        });
+        let patience = self.parts.limits.closing;
+        Box::pin(async move {
+            let gone = async {
+                for session in &ending {
+                    session.gone.cancelled().await;
+                }
+            };
+            if tokio::time::timeout(patience, gone).await.is_err() {
+                for session in &ending {
+                    session.end().await;
+                }
+            }
+        })
+    }
+}
+
+impl Handler<TimerRestarted> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: TimerRestarted, _ctx: &mut Context<Self>) {
+        self.tell_all(|| ArmAgain);
+    }
+}
+
+impl Handler<Crash> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("the session supervisor was told to crash");
+    }
+}

@@ -1,0 +1,80 @@
+//! The sweeper: looks from time to time for what was left over, in the store and among the
+//! mailboxes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
+use mailroost_storage::MaildropStore;
+
+use crate::Limits;
+use crate::mailbox::{Crash, MailboxSupervisor, StopIdleMailboxes};
+
+/// See the file's first lines.
+pub(crate) struct SweeperActor {
+    store: Arc<dyn MaildropStore>,
+    mailboxes: Addr<MailboxSupervisor>,
+    sweep_every: Duration,
+    mailbox_idle: Duration,
+    log: slog::Logger,
+}
+
+impl SweeperActor {
+    pub(crate) fn new(
+        store: Arc<dyn MaildropStore>,
+        mailboxes: Addr<MailboxSupervisor>,
+        limits: &Limits,
+        log: slog::Logger,
+    ) -> Self {
+        let (sweep_every, mailbox_idle) = (limits.sweep_every, limits.mailbox_idle);
+        Self {
+            store,
+            mailboxes,
+            sweep_every,
+            mailbox_idle,
+            log,
+        }
+    }
+}
+
+impl Actor for SweeperActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(self.mailbox_idle, |sweeper, _| {
+            // With a full queue there is more to do than to look for the idle.
+            drop(sweeper.mailboxes.try_send(StopIdleMailboxes));
+        });
+        let sweep = sweep(Arc::clone(&self.store), self.sweep_every, self.log.clone());
+        ctx.spawn(sweep.into_actor(self));
+    }
+}
+
+/// One look after the other, never two at once.
+async fn sweep(store: Arc<dyn MaildropStore>, every: Duration, log: slog::Logger) {
+    loop {
+        tokio::time::sleep(every).await;
+        let store = Arc::clone(&store);
+        match tokio::task::spawn_blocking(move || store.housekeeping()).await {
+            Ok(Ok(done)) if done == Default::default() => {}
+            Ok(Ok(done)) => {
+                slog::info!(log, "swept";
+                    "unlinked" => done.unlinked, "temporary" => done.temporary);
+            }
+            Ok(Err(error)) => slog::warn!(log, "sweeping failed"; "why" => %error),
+            Err(panicked) => slog::error!(log, "sweeping died"; "cause" => %panicked),
+        }
+    }
+}
+
+impl Supervised for SweeperActor {
+    // Its two loops are begun anew by `started`.
+}
+
+impl Handler<Crash> for SweeperActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("the sweeper was told to crash");
+    }
+}
