@@ -1,0 +1,65 @@
+//! Users with passwords in the clear, for tests: a hash would cost each log-on tens of
+//! milliseconds.
+
+use std::sync::RwLock;
+
+use mailroost_auth::{AuthError, Identity, PasswordSource, Secret};
+use mailroost_storage::{MaildropId, UserName};
+use secrecy::ExposeSecret as _;
+
+/// A fixed or growing list of users.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    known: RwLock<Vec<Account>>,
+}
+
+/// A user, the password, and the maildrop.
+#[derive(Clone)]
+pub struct Account {
+    /// As the client has to write it, but for upper and lower case.
+    pub name: UserName,
+    /// Any octets.
+    pub password: Vec<u8>,
+    /// What is opened.
+    pub maildrop: MaildropId,
+    /// Whether POP3 is switched off for the user.
+    pub disabled: bool,
+}
+
+/// The password is not shown.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, maildrop, disabled, .. } = self;
+        write!(f, "{name} (maildrop {maildrop}, disabled {disabled})")
+    }
+}
+
+impl Accounts {
+    /// Adds a user, or replaces the one of that name.
+    pub fn add(&self, account: Account) {
+        let mut known = self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.retain(|other| other.name != account.name);
+        known.push(account);
+    }
+
+    /// The user of that name.
+    pub fn find(&self, name: &UserName) -> Option<Account> {
+        let known = self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.iter().find(|account| account.name == *name).cloned()
+    }
+}
+
+impl PasswordSource for Accounts {
+    fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
+        let name = UserName::new(name).map_err(|_| AuthError::UnknownUser)?;
+        let account = self.find(&name).ok_or(AuthError::UnknownUser)?;
+        if account.password != password.expose_secret() {
+            return Err(AuthError::WrongPassword);
+        }
+        if account.disabled {
+            return Err(AuthError::NotPermitted("POP3 is switched off"));
+        }
+        let Account { name, maildrop, .. } = account;
+        Ok(Identity { user: name, maildrop, exact_rfc822_size: None })
+    }
+}
