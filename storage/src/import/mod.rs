@@ -1,0 +1,258 @@
+//! Brings in the mail of other servers, from an mbox file or a Maildir, with its unique-ids.
+//!
+//! Messages are staged one by one and delivered in batches; a batch that was delivered stays,
+//! whatever comes after it. A message that cannot be taken is refused with a reason and leaves
+//! nothing behind; the others go on. The two sources differ in one thing: an mbox file that
+//! cannot be read on ends the import, an unreadable file in a Maildir is one message refused.
+//!
+//! Messages without a unique-id to keep are delivered after all those with one: their numbers,
+//! which become their unique-ids, shall not be what a later message brings along.
+
+pub(crate) mod from_line;
+mod intake;
+pub mod maildir;
+pub mod mbox;
+pub(crate) mod mbox_quoting;
+mod notes;
+mod report;
+pub mod unique_ids;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+pub use notes::Notes;
+pub use report::{ImportError, ImportFailure, ImportReport, Progress};
+
+use self::intake::{Incoming, Intake, MessageOctets, Pass, Refusal};
+use self::maildir::{Maildir, MaildirMessage, shown};
+use self::mbox::MboxReader;
+use self::unique_ids::{UniqueIdList, UniqueIds};
+use crate::{Delivery, MaildropStore, MessageId, MessageRecord, StoreError};
+
+/// Where mail comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// An mbox file (mboxrd, mboxo).
+    Mbox(PathBuf),
+    /// A Maildir: the folder that holds `new` and `cur`.
+    Maildir(PathBuf),
+}
+
+/// How it comes in.
+#[derive(Debug, Clone, Default)]
+pub struct ImportSettings {
+    /// Which unique-ids are kept.
+    pub unique_ids: UniqueIds,
+    /// Refuse messages of more octets.
+    pub octets_max: Option<u64>,
+    /// Pass over so many messages at the beginning of the source: those that an earlier attempt
+    /// settled ([`ImportReport::settled`]).
+    pub pass_over: u64,
+}
+
+/// Imports into the maildrop whose messages are `present`. `deliver` takes each batch, as
+/// [`OwnedMaildrop::deliver`](crate::OwnedMaildrop::deliver) does; `progress` is called after each
+/// message.
+///
+/// # Errors
+/// What had been imported before is in the failure's report.
+pub fn import(
+    store: &dyn MaildropStore,
+    source: &Source,
+    settings: &ImportSettings,
+    present: &[MessageRecord],
+    deliver: &mut dyn FnMut(Vec<Delivery>) -> Result<Vec<MessageId>, StoreError>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ImportReport, ImportFailure> {
+    let mut intake = Intake::new(store, settings, present, deliver);
+    let outcome = match run(&mut intake, source, settings, progress) {
+        Ok(()) => Ok(()),
+        Err(error @ ImportError::Deliver { .. }) => Err(error),
+        // What was complete before is delivered all the same, so that the report is exact.
+        Err(error) => intake.deliver().and(Err(error)),
+    };
+    let report = intake.into_report();
+    match outcome {
+        Ok(()) => Ok(report),
+        Err(error) => Err(ImportFailure {
+            report: Box::new(report),
+            error,
+        }),
+    }
+}
+
+fn run(
+    intake: &mut Intake<'_>,
+    source: &Source,
+    settings: &ImportSettings,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ImportError> {
+    let unique_ids = &settings.unique_ids;
+    if let Source::Mbox(file) = source
+        && let UniqueIds::Dovecot(list) | UniqueIds::Courier(list) = unique_ids
+    {
+        return Err(ImportError::Mismatch {
+            list: list.clone(),
+            file: file.clone(),
+        });
+    }
+    let list = UniqueIdList::load(unique_ids)?;
+    let mut run = Run {
+        intake,
+        list: list.as_ref(),
+        pass_over: settings.pass_over,
+        progress,
+    };
+    match source {
+        Source::Mbox(file) => for_each_pass(unique_ids, |pass| run.mbox(file, pass)),
+        Source::Maildir(root) => {
+            let maildir = Maildir::open(root, run.intake.notes())?;
+            for_each_pass(unique_ids, |pass| run.maildir(&maildir, pass))
+        }
+    }
+}
+
+/// Each pass tells whether it left messages for the next.
+fn for_each_pass(
+    unique_ids: &UniqueIds,
+    mut run: impl FnMut(Pass) -> Result<bool, ImportError>,
+) -> Result<(), ImportError> {
+    if matches!(unique_ids, UniqueIds::New) {
+        run(Pass::All)?;
+    } else if run(Pass::WithUniqueId)? {
+        run(Pass::WithoutUniqueId)?;
+    }
+    Ok(())
+}
+
+/// One way through a source.
+struct Run<'r, 'i> {
+    intake: &'r mut Intake<'i>,
+    list: Option<&'r UniqueIdList>,
+    pass_over: u64,
+    progress: &'r mut dyn FnMut(Progress),
+}
+
+impl Run<'_, '_> {
+    fn mbox(&mut self, path: &Path, pass: Pass) -> Result<bool, ImportError> {
+        let read_error = |source| ImportError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read_error)?;
+        let metadata = file.metadata().map_err(read_error)?;
+        if !metadata.is_file() {
+            let reason = "it is not a plain file";
+            return Err(read_error(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                reason,
+            )));
+        }
+        let mut octets = MboxOctets {
+            reader: MboxReader::new(BufReader::new(file)),
+            path,
+        };
+        let mbox_error = |source| ImportError::Mbox {
+            path: path.to_owned(),
+            source,
+        };
+        let mut left = false;
+        while let Some(message) = octets.reader.next_message().map_err(mbox_error)? {
+            if message.number <= self.pass_over {
+                continue;
+            }
+            let number = message.number.to_string();
+            let incoming = Incoming {
+                place: format!("{}, message {number} (line {})", shown(path), message.line),
+                received_secs: message.received_secs,
+                listed: self.list.and_then(|list| list.find(number.as_bytes())),
+                octets: &mut octets,
+            };
+            left |= self.intake.take(incoming, pass)?;
+            self.tell(pass, message.number, octets.reader.offset(), metadata.len());
+        }
+        self.intake.deliver()?;
+        Ok(left)
+    }
+
+    fn maildir(&mut self, maildir: &Maildir, pass: Pass) -> Result<bool, ImportError> {
+        let octets_total = maildir
+            .messages()
+            .iter()
+            .map(|message| message.octets)
+            .sum();
+        let mut octets_done = 0;
+        let mut left = false;
+        for (message, number) in maildir.messages().iter().zip(1..) {
+            octets_done += message.octets;
+            if number <= self.pass_over {
+                continue;
+            }
+            let incoming = Incoming {
+                place: shown(&maildir.path(message)),
+                received_secs: Some(message.delivered_secs),
+                listed: self
+                    .list
+                    .and_then(|list| list.find(message.name.as_encoded_bytes())),
+                octets: &mut MaildirOctets::Unopened(maildir, message),
+            };
+            left |= self.intake.take(incoming, pass)?;
+            self.tell(pass, number, octets_done, octets_total);
+        }
+        self.intake.deliver()?;
+        Ok(left)
+    }
+
+    /// The second pass is a short one as a rule: the first has shown all octets as done.
+    fn tell(&mut self, pass: Pass, messages: u64, octets_done: u64, octets_total: u64) {
+        let octets_done = if pass == Pass::WithoutUniqueId {
+            octets_total
+        } else {
+            octets_done
+        };
+        (self.progress)(Progress {
+            messages,
+            octets_done,
+            octets_total,
+        });
+    }
+}
+
+struct MboxOctets<'a> {
+    reader: MboxReader<BufReader<File>>,
+    path: &'a Path,
+}
+
+impl MessageOctets for MboxOctets<'_> {
+    fn read_chunk(&mut self, chunk: &mut Vec<u8>, octets: usize) -> Result<bool, Refusal> {
+        self.reader.read_chunk(chunk, octets).map_err(|source| {
+            Refusal::Fatal(ImportError::Mbox {
+                path: self.path.to_owned(),
+                source,
+            })
+        })
+    }
+}
+
+/// Opened when it is read: not at all, if its unique-id is refused.
+enum MaildirOctets<'a> {
+    Unopened(&'a Maildir, &'a MaildirMessage),
+    Open(File),
+}
+
+impl MessageOctets for MaildirOctets<'_> {
+    fn read_chunk(&mut self, chunk: &mut Vec<u8>, octets: usize) -> Result<bool, Refusal> {
+        let cannot = |error| Refusal::Message(format!("cannot be read: {error}"));
+        let file = match self {
+            Self::Open(file) => file,
+            Self::Unopened(maildir, message) => {
+                *self = Self::Open(maildir.open_message(message).map_err(cannot)?);
+                return self.read_chunk(chunk, octets);
+            }
+        };
+        let octets = octets as u64;
+        let read = file.take(octets).read_to_end(chunk).map_err(cannot)?;
+        Ok(read as u64 == octets)
+    }
+}
