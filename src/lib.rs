@@ -1,1 +1,48 @@
-//! placeholder
+//! A POP3 server with the semantics of Microsoft Exchange's POP3 service, built as a
+//! supervision tree on actix.
+//!
+//! The daemon `mailroost` is one user of this library; an actix program that wants a POP3
+//! server inside is another. Such a program makes a [`Server`] from values and gets a
+//! [`ServerHandle`]:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use mailroost::storage::MemoryStore;
+//! use mailroost::{Config, Security, Server};
+//!
+//! let config = Config::parse("", "protocol.login_type = \"plain_text_login\"\nlistener = []")?;
+//! let server = Server::builder()
+//!     .config(config)
+//!     .store(Arc::new(MemoryStore::new()))
+//!     .listen("127.0.0.1:0".parse()?, Security::Stls)
+//!     .start()
+//!     .await?;
+//! server.add_user("ann", "secret").await?;
+//! server.deliver("ann", &b"Subject: hello\r\n\r\nworld\r\n"[..]).await?;
+//! println!("pop3://{}", server.addresses()[0]);
+//! server.drain().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It runs in the caller's `actix::System` and installs nothing global: no signal handler, no
+//! logger, no allocator.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`config`] | what can be set, read from TOML |
+//! | [`server`] | the builder and the handle |
+//! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
+
+pub mod config;
+pub mod exit;
+pub mod server;
+
+pub use mailroost_actors as actors;
+pub use mailroost_auth as auth;
+pub use mailroost_protocol as protocol;
+pub use mailroost_storage as storage;
+
+pub use config::{Config, ConfigError, Security};
+pub use server::{Server, ServerBuilder, ServerError, ServerHandle, StartError};

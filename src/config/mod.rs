@@ -1,0 +1,213 @@
+//! The configuration: TOML, every key with a default, nothing unknown accepted.
+//!
+//! Times are whole seconds, sizes whole octets or KiB; the comments of `print-config` name unit
+//! and range of each key. Relative paths count from the folder of the file.
+
+mod blame;
+mod check;
+mod limits;
+mod print;
+mod protocol;
+mod section;
+mod sections;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod value;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use section::Section;
+
+pub use limits::LimitSettings;
+pub use protocol::{
+    Capability, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings, Separators,
+};
+pub use section::Entry;
+pub use sections::{
+    AuthSettings, ListenerSettings, LogForm, LogLevel, LogSettings, MechanismName, Security,
+    ServerSettings, StoreSettings, TlsProvider, TlsSettings,
+};
+pub use texts::TextSettings;
+pub use value::{
+    Domain, ImplementationText, Kib, Octets, Ranged, ReplyText, Seconds, Setting, Unit,
+};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[[listener]]`, each one a socket to serve.
+    pub listener: Vec<ListenerSettings>,
+    /// `[tls]`
+    pub tls: TlsSettings,
+    /// `[protocol]`
+    pub protocol: ProtocolSettings,
+    /// `[limits]`
+    pub limits: LimitSettings,
+    /// `[auth]`
+    pub auth: AuthSettings,
+    /// `[store]`
+    pub store: StoreSettings,
+    /// `[log]`
+    pub log: LogSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerSettings::default(),
+            listener: ListenerSettings::exchange(),
+            tls: TlsSettings::default(),
+            protocol: ProtocolSettings::default(),
+            limits: LimitSettings::default(),
+            auth: AuthSettings::default(),
+            store: StoreSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+/// Why a configuration is not accepted: one line that names file, line, key, value and what
+/// would be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    file: String,
+    line: Option<usize>,
+    text: String,
+    unreadable: bool,
+}
+
+impl ConfigError {
+    /// Whether the file could not be read at all.
+    pub fn unreadable(&self) -> bool {
+        self.unreadable
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file, and checks it and the files that it names.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: name.clone(),
+            line: None,
+            text: format!("cannot be read: {error}"),
+            unreadable: true,
+        })?;
+        let mut config = Self::deserialize(&name, &text)?;
+        config.resolve_paths(file.parent().unwrap_or(Path::new("")));
+        check::check(&config)
+            .map_err(|conflict| blame::conflict(&name, &text, &config, conflict))?;
+        Ok(config)
+    }
+
+    /// Reads TOML; `name` stands for the file in errors. Paths stay as they are.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let config = Self::deserialize(name, text)?;
+        check::check(&config).map_err(|conflict| blame::conflict(name, text, &config, conflict))?;
+        Ok(config)
+    }
+
+    /// The same with every setting of `[protocol]` written out, as the profile gives it.
+    #[must_use]
+    pub fn effective(&self) -> Self {
+        Self {
+            protocol: self.protocol.effective(),
+            ..self.clone()
+        }
+    }
+
+    /// The effective settings as TOML, each with a comment that explains it.
+    pub fn print(&self) -> String {
+        print::print(&self.effective())
+    }
+
+    /// What is only taken up at a start and differs in `new`: names of keys and sections.
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("server", self.server != new.server),
+            ("listener", self.listener != new.listener),
+            ("tls.provider", self.tls.provider != new.tls.provider),
+            ("limits", self.limits != new.limits),
+            ("auth", self.auth != new.auth),
+            ("store", self.store != new.store),
+            ("log", self.log != new.log),
+        ];
+        differs
+            .into_iter()
+            .filter_map(|(name, differs)| differs.then_some(name))
+            .collect()
+    }
+
+    fn deserialize(name: &str, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| blame::syntax_or_value(name, text, &error))
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        let resolve = |path: &mut PathBuf| *path = folder.join(&path);
+        resolve(&mut self.server.store);
+        let listeners = self
+            .listener
+            .iter_mut()
+            .flat_map(|listener| [&mut listener.certificate, &mut listener.key]);
+        [
+            &mut self.server.control_socket,
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+        ]
+        .into_iter()
+        .chain(listeners)
+        .flatten()
+        .for_each(resolve);
+    }
+
+    /// All sections in reading order, as header, documentation and keys.
+    fn sections(&self) -> Vec<(&'static str, &'static [&'static str], Vec<Entry>)> {
+        fn one<S: Section>(
+            name: &'static str,
+            section: &S,
+        ) -> (&'static str, &'static [&'static str], Vec<Entry>) {
+            (name, S::ABOUT, section.entries())
+        }
+        let mut sections = vec![one("server", &self.server)];
+        sections.extend(
+            self.listener
+                .iter()
+                .map(|listener| one("listener", listener)),
+        );
+        sections.extend([
+            one("tls", &self.tls),
+            one("protocol", &self.protocol),
+            one("protocol.texts", &self.protocol.texts),
+            one("limits", &self.limits),
+            one("auth", &self.auth),
+            one("store", &self.store),
+            one("log", &self.log),
+        ]);
+        sections
+    }
+}

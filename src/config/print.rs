@@ -1,0 +1,55 @@
+//! The effective configuration as TOML that explains itself.
+
+use std::fmt::Write;
+
+use super::{Config, Entry};
+
+/// Every key with its value; what is not set is there as a comment.
+pub(super) fn print(config: &Config) -> String {
+    let mut out = String::from("# The effective configuration of mailroost.\n");
+    let mut last = "";
+    for (name, about, entries) in config.sections() {
+        out.push('\n');
+        // Listeners are many; the first one explains the keys.
+        let first = name != last;
+        if first {
+            comment(&mut out, about);
+        }
+        let header = if name == "listener" {
+            "[[listener]]".into()
+        } else {
+            format!("[{name}]")
+        };
+        let _ = writeln!(out, "{header}");
+        for entry in &entries {
+            if entry.key == "texts" {
+                continue; // It has a section of its own.
+            }
+            if first {
+                explain(&mut out, entry);
+            }
+            let _ = match &entry.value {
+                Some(value) => writeln!(out, "{} = {value}", entry.key),
+                None => writeln!(out, "# {} =", entry.key),
+            };
+        }
+        last = name;
+    }
+    if config.listener.is_empty() {
+        out.insert_str(0, "listener = []\n\n");
+    }
+    out
+}
+
+fn explain(out: &mut String, entry: &Entry) {
+    out.push('\n');
+    comment(out, entry.about);
+    let default = entry.default.as_deref().unwrap_or("not set");
+    let _ = writeln!(out, "# Default: {default}. Accepted: {}.", entry.accepted);
+}
+
+fn comment(out: &mut String, lines: &[&str]) {
+    for line in lines {
+        let _ = writeln!(out, "# {}", line.trim());
+    }
+}

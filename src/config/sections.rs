@@ -1,0 +1,192 @@
+//! The sections `[server]`, `[[listener]]`, `[tls]`, `[auth]`, `[store]` and `[log]`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::section::section;
+use super::value::{Domain, Kib, Ranged, Seconds, choice};
+
+section! {
+    /// The daemon as a whole.
+    pub struct ServerSettings {
+        /// The folder of the store. It is created when it is not there.
+        store: PathBuf = "/var/lib/mailroost".into(),
+        /// The Unix socket over which `mailroost user` and `mailroost mail` reach the daemon.
+        /// Not set: `control` in the folder of the store.
+        control_socket: Option<PathBuf> = None,
+        /// Domains that may stand behind a user name: with "example.org", the user "ann" can
+        /// also log on as "ann@example.org".
+        domains: Vec<Domain> = Vec::new(),
+        /// Threads that serve sessions and mailboxes. Not set: one for each processor.
+        workers: Option<Ranged<1, 1024>> = None,
+        /// How long sessions may take to end when the daemon is told to stop.
+        drain_timeout: Seconds<0, 3600> = Seconds::fixed(30),
+    }
+}
+
+section! {
+    /// A socket to serve. Repeat the section for each one. Without any: ports 110 (stls) and
+    /// 995 (implicit_tls) on [::] and 0.0.0.0, as Exchange has it.
+    pub struct ListenerSettings {
+        /// The address. "::" is IPv6 alone; IPv4 needs a listener of its own.
+        address: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        /// The TCP port; with 0 the system chooses one, and the log tells which.
+        port: Ranged<0, 65535> = Ranged::fixed(110),
+        /// "stls": plaintext at first, STLS where there is a certificate.
+        /// "implicit_tls": the TLS handshake comes first (RFC 8314).
+        security: Security = Security::Stls,
+        /// A certificate chain for this listener alone (PEM). Not set: that of [tls].
+        certificate: Option<PathBuf> = None,
+        /// The private key that goes with it (PEM).
+        key: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Transport Layer Security.
+    pub struct TlsSettings {
+        /// "openssl" serves TLS 1.2 and 1.3; "native-tls" never negotiates TLS 1.3.
+        provider: TlsProvider = TlsProvider::Openssl,
+        /// The certificate chain (PEM), the server's own certificate first.
+        certificate: Option<PathBuf> = None,
+        /// The private key that goes with it (PEM).
+        key: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Who may come in.
+    pub struct AuthSettings {
+        /// SASL mechanisms to offer, in the order of CAPA's SASL line. USER and PASS are
+        /// always there; protocol.login_type says where.
+        mechanisms: Vec<MechanismName> = vec![MechanismName::Plain],
+        /// Argon2id: memory for one new hash.
+        argon2_memory: Kib<7168, 262_144> = Kib::fixed(19_456),
+        /// Argon2id: passes over it. Memory times passes is at most 1048576 KiB.
+        argon2_passes: Ranged<1, 32> = Ranged::fixed(2),
+        /// How long a password that was proven right is remembered (as a keyed hash, in memory
+        /// alone), so that clients that poll do not cost an Argon2id each time. 0: not at all.
+        cache_age: Seconds<0, 86_400> = Seconds::fixed(3600),
+        /// Users whose passwords are remembered; about 200 octets each.
+        cache_users: Ranged<1, 10_000_000> = Ranged::fixed(100_000),
+    }
+}
+
+section! {
+    /// How the store works.
+    pub struct StoreSettings {
+        /// Memory for the index.
+        cache: Kib<1024, 67_108_864> = Kib::fixed(131_072),
+        /// How long the index may take to open before it is taken for damaged, set aside and
+        /// rebuilt from the messages.
+        probe_timeout: Seconds<1, 3600> = Seconds::fixed(60),
+    }
+}
+
+section! {
+    /// The log, on standard error.
+    pub struct LogSettings {
+        /// The least important lines that are written.
+        level: LogLevel = LogLevel::Info,
+        /// "human" for people, "json" for programs (a JSON object per line), "auto": human on a
+        /// terminal, else JSON.
+        form: LogForm = LogForm::Auto,
+    }
+}
+
+choice! {
+    /// How TLS comes about on a listener.
+    pub enum Security {
+        /// Plaintext at first; STLS if there is a certificate.
+        Stls = "stls",
+        /// The handshake comes first (RFC 8314).
+        ImplicitTls = "implicit_tls",
+    }
+}
+
+choice! {
+    /// The library that makes TLS.
+    pub enum TlsProvider {
+        /// OpenSSL: TLS 1.2 and 1.3.
+        Openssl = "openssl",
+        /// native-tls: TLS 1.2.
+        NativeTls = "native-tls",
+    }
+}
+
+choice! {
+    /// A SASL mechanism that comes with the server.
+    pub enum MechanismName {
+        /// RFC 4616.
+        Plain = "PLAIN",
+    }
+}
+
+choice! {
+    /// How important a line is.
+    pub enum LogLevel {
+        /// What went wrong for good.
+        Error = "error",
+        /// What went wrong and may mend itself.
+        Warning = "warning",
+        /// Starts, ends, and one line for each session.
+        Info = "info",
+        /// What clients did wrong, and more.
+        Debug = "debug",
+    }
+}
+
+choice! {
+    /// What a line looks like.
+    pub enum LogForm {
+        /// Human on a terminal, else JSON.
+        Auto = "auto",
+        /// For people.
+        Human = "human",
+        /// A JSON object per line.
+        Json = "json",
+    }
+}
+
+impl ServerSettings {
+    /// Where the control socket is.
+    pub fn control_socket(&self) -> PathBuf {
+        self.control_socket
+            .clone()
+            .unwrap_or_else(|| self.store.join("control"))
+    }
+}
+
+impl ListenerSettings {
+    /// A listener with the certificate of `[tls]`.
+    pub fn new(address: SocketAddr, security: Security) -> Self {
+        let port = Ranged::clamped(u64::from(address.port()));
+        Self {
+            address: address.ip(),
+            port,
+            security,
+            ..Self::default()
+        }
+    }
+
+    /// Address and port.
+    pub fn socket_address(&self) -> SocketAddr {
+        // The range of the setting is that of a port.
+        SocketAddr::new(
+            self.address,
+            u16::try_from(self.port.value()).unwrap_or(u16::MAX),
+        )
+    }
+
+    /// What Exchange listens on (MS-STANXPOP3 E0001).
+    pub(super) fn exchange() -> Vec<Self> {
+        let everywhere = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+        let ports = [(110, Security::Stls), (995, Security::ImplicitTls)];
+        ports
+            .into_iter()
+            .flat_map(|(port, security)| {
+                everywhere.map(|ip: IpAddr| Self::new(SocketAddr::new(ip, port), security))
+            })
+            .collect()
+    }
+}

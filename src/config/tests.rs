@@ -1,0 +1,246 @@
+//! The configuration: what is wrong is said in one exact line; what is printed can be read.
+
+use super::*;
+
+/// Enough for a configuration without certificates to be accepted.
+const PLAIN: &str = "listener = []\nprotocol.login_type = \"plain_text_login\"\n";
+
+fn refusal(text: &str) -> String {
+    Config::parse("m.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    let table = [
+        (
+            "[protocol]\nmax_command_size = 39\n",
+            "m.toml:2: protocol.max_command_size = 39: out of range; accepted: 40 to 1024 octets",
+        ),
+        (
+            "[protocol]\nmax_command_size = -1\n",
+            "m.toml:2: protocol.max_command_size = -1: out of range; accepted: 40 to 1024 octets",
+        ),
+        (
+            "[protocol]\n\nmax_command_size = \"big\"\n",
+            "m.toml:3: protocol.max_command_size = \"big\": wrong type; accepted: 40 to 1024 octets",
+        ),
+        (
+            "protocol.authenticated_timeout = 29",
+            "m.toml:1: protocol.authenticated_timeout = 29: out of range; accepted: 30 to 86400 \
+             seconds",
+        ),
+        (
+            "[protocol]\nclosing_notice = 1\n",
+            "m.toml:2: protocol.closing_notice = 1: wrong type; accepted: true or false",
+        ),
+        (
+            "[protocol]\nlogin_type = \"secure\"\n",
+            "m.toml:2: protocol.login_type = \"secure\": unknown value; accepted: \
+             \"plain_text_login\", \"plain_text_authentication\", \"secure_login\"",
+        ),
+        (
+            "[protocol]\ncapabilities = [\"PIPELINING\",\n \"TOP\"]\n",
+            "m.toml:3: protocol.capabilities = \"TOP\": unknown value; accepted: a list, each \
+             \"RESP-CODES\", \"PIPELINING\", \"EXPIRE\", \"IMPLEMENTATION\"",
+        ),
+        (
+            "[protocol]\nbanner = \"ready <1@x>\"\n",
+            "m.toml:2: protocol.banner = \"ready <1@x>\": clients would misread it; accepted: at \
+             most 505 octets without control characters, without <...>, not beginning with [",
+        ),
+        (
+            "[protocol]\nimplementation = \"two  spaces\"\n",
+            "m.toml:2: protocol.implementation = \"two  spaces\": not a list of words; accepted: 1 \
+             to 495 visible ASCII characters, single spaces between them",
+        ),
+        (
+            "[protocol.texts]\nlog_on_failure = \"\"\n",
+            "m.toml:2: protocol.texts.log_on_failure = \"\": out of range; accepted: at most 505 \
+             octets without control characters, without <...>, not beginning with [, empty only \
+             behind +OK",
+        ),
+        (
+            "[protocol.texts]\nlogon_failure = \"no\"\n",
+            "m.toml:2: protocol.texts.logon_failure: unknown key; nearest: log_on_failure",
+        ),
+        (
+            "[protocol]\nmax_comand_size = 512\n",
+            "m.toml:2: protocol.max_comand_size: unknown key; nearest: max_command_size",
+        ),
+        (
+            "[server]\nbanner = \"hello\"\n",
+            "m.toml:2: server.banner: unknown key; nearest: protocol.banner",
+        ),
+        (
+            "[protocl]\nx = 1\n",
+            "m.toml:1: protocl: unknown section; nearest: protocol",
+        ),
+        (
+            "zzzzzzzzzzzzzz = 1\n",
+            "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, protocol, \
+             protocol.texts, limits, auth, store, log",
+        ),
+        (
+            "[listener]\nport = 110\n",
+            "m.toml:1: listener: wrong type; accepted: sections [[listener]]",
+        ),
+        (
+            "tls = 3\n",
+            "m.toml:1: tls = 3: wrong type; accepted: a section [tls]",
+        ),
+        (
+            "[[listener]]\nport = 110\n[[listener]]\nport = 70000\n",
+            "m.toml:4: listener.port = 70000: out of range; accepted: 0 to 65535",
+        ),
+        (
+            "[[listener]]\naddress = \"localhost\"\n",
+            "m.toml:2: listener.address = \"localhost\": invalid IP address syntax; accepted: an \
+             IPv4 or IPv6 address such as \"127.0.0.1\" or \"::\"",
+        ),
+        (
+            "[server]\ndomains = [\"example.org\", \"a b\"]\n",
+            "m.toml:2: server.domains = [\"example.org\", \"a b\"]: not a domain; accepted: a \
+             list, each a domain such as \"example.org\"",
+        ),
+        (
+            "[server\n",
+            "m.toml:1: not TOML: unclosed table, expected `]`",
+        ),
+        (
+            "[log]\nlevel = \"info\"\nlevel = \"debug\"\n",
+            "m.toml:3: not TOML: duplicate key",
+        ),
+    ];
+    for (text, line) in table {
+        assert_eq!(refusal(text), line, "for {text:?}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_named() {
+    let table = [
+        (
+            "[[listener]]\naddress = \"127.0.0.1\"\n[[listener]]\naddress = \"0.0.0.0\"\n\
+             port = 110\n",
+            "m.toml:5: listener.port = 110: 0.0.0.0:110 is taken by the listener on \
+             127.0.0.1:110; accepted: 0 to 65535",
+        ),
+        (
+            "",
+            "m.toml: tls.certificate is not set: the listener on [::]:995 has implicit TLS; \
+             accepted: a path",
+        ),
+        (
+            "listener = []\n",
+            "m.toml: protocol.login_type is not set: nobody could log on, as there is no \
+             certificate for TLS; accepted: \"plain_text_login\", \
+             \"plain_text_authentication\", \"secure_login\"",
+        ),
+        (
+            "[tls]\ncertificate = \"/nowhere/c.pem\"\n",
+            "m.toml: tls.key is not set: the certificate needs its private key; accepted: a path",
+        ),
+        (
+            "[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n",
+            "m.toml:2: tls.certificate = \"/nowhere/c.pem\": cannot be read: No such file or \
+             directory (os error 2); accepted: a path",
+        ),
+        (
+            "listener = []\n[auth]\nargon2_memory = 262144\nargon2_passes = 5\n\
+             [protocol]\nlogin_type = \"plain_text_login\"\n",
+            "m.toml:4: auth.argon2_passes = 5: memory times passes is 1310720 KiB, more than \
+             1048576; accepted: 1 to 32",
+        ),
+    ];
+    for (text, line) in table {
+        assert_eq!(refusal(text), line, "for {text:?}");
+    }
+}
+
+#[test]
+fn what_is_printed_is_read_back_as_the_same() {
+    let texts = [
+        PLAIN.to_owned(),
+        format!("{PLAIN}protocol.profile = \"rfc1939\"\nserver.domains = [\"example.org\"]\n"),
+        format!("{PLAIN}protocol.profile = \"exchange2007\"\nprotocol.texts.in_use = \"later\"\n"),
+        "protocol.login_type = \"plain_text_login\"\n[[listener]]\nport = 0\n[[listener]]\n\
+         address = \"127.0.0.1\"\nport = 1\n"
+            .to_owned(),
+    ];
+    for text in texts {
+        let config = Config::parse("m.toml", &text).unwrap();
+        let printed = config.print();
+        let again = Config::parse("printed", &printed).unwrap();
+        assert_eq!(again, config.effective(), "{printed}");
+        assert_eq!(again.print(), printed);
+    }
+}
+
+#[test]
+fn every_key_is_printed_and_explained() {
+    let printed = Config::default().print();
+    let lines: Vec<&str> = printed.lines().collect();
+    for (name, _, entries) in Config::default().sections() {
+        for entry in entries.iter().filter(|entry| entry.key != "texts") {
+            let shown = |line: &&str| {
+                line.trim_start_matches("# ")
+                    .starts_with(&format!("{} =", entry.key))
+            };
+            assert!(lines.iter().any(shown), "{name}.{} is missing", entry.key);
+            assert!(
+                !entry.about.is_empty() || name == "protocol.texts",
+                "{name}.{} is not explained",
+                entry.key
+            );
+        }
+    }
+    assert!(
+        printed.contains("# Default: 19456. Accepted: 7168 to 262144 KiB.\n"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_profile_gives_what_is_not_set() {
+    let policy = |text: &str| {
+        Config::parse("m.toml", &format!("{PLAIN}{text}"))
+            .unwrap()
+            .protocol
+            .policy()
+    };
+    assert_eq!(policy("").command_octets_max, 512);
+    assert_eq!(
+        policy("protocol.profile = \"exchange2007\"").command_octets_max,
+        47
+    );
+    let both = policy("protocol.profile = \"exchange2007\"\nprotocol.max_command_size = 100");
+    assert_eq!(both.command_octets_max, 100);
+    let greeted = policy("protocol.banner = \"hello\"");
+    assert_eq!(
+        greeted.texts.text(mailroost_protocol::Text::Greeting),
+        "hello"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/m.toml")).unwrap_err();
+    assert!(error.unreadable());
+    assert_eq!(
+        error.to_string(),
+        "/nowhere/m.toml: cannot be read: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn paths_count_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.toml");
+    std::fs::write(&file, format!("{PLAIN}server.store = \"mail\"\n")).unwrap();
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.server.store, folder.path().join("mail"));
+    assert_eq!(
+        config.server.control_socket(),
+        folder.path().join("mail/control")
+    );
+}

@@ -1,0 +1,220 @@
+//! Puts a server together from values.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use mailroost_actors::tls::TlsAcceptor;
+use mailroost_actors::{Blueprint, TreeHandle};
+use mailroost_auth::{
+    AcceptedDomains, Argon2id, CacheLimits, Cost, DirectoryPasswords, Mechanism, PasswordCache,
+    PasswordSource, Plain,
+};
+use mailroost_protocol::Policy;
+use mailroost_storage::{Directory, MaildropStore};
+
+use super::StartError;
+use super::certificates::Certificates;
+use super::handle::{Parts, ServerHandle};
+use super::sockets::{Bound, bind};
+use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
+
+/// A server to be. What is not given has the defaults of [`Config`].
+#[derive(Default)]
+pub struct ServerBuilder {
+    config: Config,
+    store: Option<Arc<dyn MaildropStore>>,
+    directory: Option<Arc<dyn Directory>>,
+    passwords: Option<Arc<dyn PasswordSource>>,
+    mechanisms: Option<Vec<Arc<dyn Mechanism>>>,
+    policy: Option<Policy>,
+    listeners: Option<Vec<ListenerSettings>>,
+    sockets: Option<Vec<Bound>>,
+    tls: Option<Arc<dyn TlsAcceptor>>,
+    workers: Option<usize>,
+    log: Option<slog::Logger>,
+}
+
+impl ServerBuilder {
+    /// All settings at once. Those about store folder, control socket and log are the
+    /// daemon's; a server that is embedded does not look at them.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Where maildrops and users are, if one value keeps both, as the stores that come with
+    /// [`mailroost_storage`] do.
+    #[must_use]
+    pub fn store<S: MaildropStore + Directory>(mut self, store: Arc<S>) -> Self {
+        self.directory = Some(store.clone());
+        self.store = Some(store);
+        self
+    }
+
+    /// Where the maildrops are.
+    #[must_use]
+    pub fn maildrops(mut self, store: Arc<dyn MaildropStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where the users are.
+    #[must_use]
+    pub fn directory(mut self, directory: Arc<dyn Directory>) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// Who knows the passwords; by default the directory's hashes.
+    #[must_use]
+    pub fn passwords(mut self, passwords: Arc<dyn PasswordSource>) -> Self {
+        self.passwords = Some(passwords);
+        self
+    }
+
+    /// SASL mechanisms, in the order of CAPA's SASL line; by default those of `[auth]`.
+    #[must_use]
+    pub fn mechanisms(mut self, mechanisms: Vec<Arc<dyn Mechanism>>) -> Self {
+        self.mechanisms = Some(mechanisms);
+        self
+    }
+
+    /// How the protocol behaves, in place of `[protocol]`; a test can be stranger than a
+    /// configuration file.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Adds a socket to serve. Once one is given, the listeners of the configuration do not
+    /// count. With port 0 the system chooses; [`ServerHandle::addresses`] tells.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr, security: Security) -> Self {
+        let listener = ListenerSettings::new(address, security);
+        self.listeners.get_or_insert_default().push(listener);
+        self
+    }
+
+    /// Sockets that are bound already, by [`bind`]; no others are.
+    #[must_use]
+    pub fn sockets(mut self, sockets: Vec<Bound>) -> Self {
+        self.sockets = Some(sockets);
+        self
+    }
+
+    /// TLS for all listeners, in place of the certificates of the configuration.
+    #[must_use]
+    pub fn tls(mut self, tls: Arc<dyn TlsAcceptor>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Threads for sessions and mailboxes; with 0 all runs on the caller's arbiter, as a test
+    /// with a paused clock needs it.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Where to log; by default nowhere.
+    #[must_use]
+    pub fn log(mut self, log: slog::Logger) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Binds the sockets and starts the supervision tree in the current `actix::System`.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing is left running then.
+    pub async fn start(self) -> Result<ServerHandle, StartError> {
+        let store = self.store.ok_or(StartError::Missing("store"))?;
+        let directory = self.directory.ok_or(StartError::Missing("directory"))?;
+        let config = self.config;
+        let hasher = Arc::new(Argon2id::new(cost(&config.auth)?)?);
+        let passwords = match self.passwords {
+            Some(passwords) => passwords,
+            None => passwords_of(directory.clone(), hasher.clone(), &config)?,
+        };
+        let sockets = match self.sockets {
+            Some(sockets) => sockets,
+            None => bind(self.listeners.as_ref().unwrap_or(&config.listener))?,
+        };
+        let certificates = Certificates::load(self.tls, &config).map_err(StartError::Tls)?;
+        let bindings = sockets
+            .into_iter()
+            .map(|bound| certificates.binding(bound))
+            .collect::<Result<Vec<_>, _>>()?;
+        let log = self
+            .log
+            .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
+        let blueprint = Blueprint {
+            store: store.clone(),
+            passwords,
+            mechanisms: self
+                .mechanisms
+                .unwrap_or_else(|| mechanisms_of(&config.auth)),
+            policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
+            limits: config.limits.limits(),
+            bindings,
+            workers: self.workers.unwrap_or_else(|| workers_of(&config)),
+            log: log.clone(),
+        };
+        let tree = TreeHandle::start(blueprint).map_err(StartError::Tree)?;
+        let config = Mutex::new(config);
+        Ok(ServerHandle::new(Parts {
+            tree,
+            store,
+            directory,
+            hasher,
+            certificates,
+            config,
+            log,
+        }))
+    }
+}
+
+fn cost(auth: &AuthSettings) -> Result<Cost, StartError> {
+    // The ranges of the settings fit in 32 bits. One lane: a check shall take one processor.
+    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let cost = Cost::new(
+        narrow(auth.argon2_memory.value()),
+        narrow(auth.argon2_passes.value()),
+        1,
+    );
+    Ok(cost?)
+}
+
+fn passwords_of(
+    directory: Arc<dyn Directory>,
+    hasher: Arc<Argon2id>,
+    config: &Config,
+) -> Result<Arc<dyn PasswordSource>, StartError> {
+    let cache = PasswordCache::new(CacheLimits {
+        users_max: config.auth.cache_users.size(),
+        age_max: config.auth.cache_age.duration(),
+    })?;
+    let domains = AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()));
+    Ok(Arc::new(
+        DirectoryPasswords::new(directory, hasher, cache).accepting(domains),
+    ))
+}
+
+fn mechanisms_of(auth: &AuthSettings) -> Vec<Arc<dyn Mechanism>> {
+    let mechanism = |name: &MechanismName| -> Arc<dyn Mechanism> {
+        match name {
+            MechanismName::Plain => Arc::new(Plain),
+        }
+    };
+    auth.mechanisms.iter().map(mechanism).collect()
+}
+
+fn workers_of(config: &Config) -> usize {
+    match config.server.workers {
+        Some(workers) => workers.size(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
