@@ -8,6 +8,8 @@ pub mod body;
 pub mod conformance;
 pub mod directory;
 pub mod error;
+pub mod export;
+pub mod import;
 pub mod maildrop_store;
 pub mod memory;
 pub mod message;
