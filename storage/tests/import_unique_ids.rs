@@ -279,6 +279,52 @@ fn a_bad_unique_id_refuses_its_message_alone() {
 }
 
 #[test]
+fn what_is_refused_is_told_once() {
+    let mut target = Target::new();
+    let large = format!("A: {}\n", "x".repeat(2000));
+    let text = mbox(&[
+        "X-UIDL: a b\nA: 1\n",
+        &large,
+        "A: 3\n",
+        "X-UIDL: good\nA: 4\n",
+    ]);
+    let source = Source::Mbox(target.file("mbox", &text));
+    let settings = ImportSettings {
+        unique_ids: UniqueIds::XUidl,
+        octets_max: Some(1000),
+        ..ImportSettings::default()
+    };
+    let maildrop = &mut target.maildrop;
+    let mut deliver = |batch| maildrop.deliver(batch);
+    let report = import(
+        &target.store,
+        &source,
+        &settings,
+        &[],
+        &mut deliver,
+        &mut |_| {},
+    )
+    .unwrap();
+    let refused = report.refused.listed();
+    assert_eq!((report.imported, refused.len()), (2, 2), "{refused:?}");
+    assert!(refused[0].contains("message 1 (") && refused[1].contains("message 2 ("));
+}
+
+#[test]
+fn a_field_that_is_cut_at_the_limit_is_none() {
+    let mut target = Target::new();
+    let root = maildir(&target, &[]);
+    let field = "X-UIDL: abcdef\n";
+    let before = 256 * 1024 - "X-UIDL: abc".len();
+    let header = format!("A: {}\n", "x".repeat(before - "A: \n".len()));
+    target.file("Maildir/new/1.x", &format!("{header}{field}\nbody\n"));
+    target
+        .import(Source::Maildir(root), UniqueIds::XUidl)
+        .unwrap();
+    assert_eq!(target.listing()[0].0, "1");
+}
+
+#[test]
 fn dovecot_and_courier_lists_find_messages_by_their_names() {
     let names = [
         "1655390418.M1.h,S=20:2,S",

@@ -23,14 +23,6 @@ const BATCH_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
 type Deliver<'a> = &'a mut dyn FnMut(Vec<Delivery>) -> Result<Vec<MessageId>, StoreError>;
 
-/// Which messages are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    All,
-    WithUniqueId,
-    WithoutUniqueId,
-}
-
 /// A message at the door.
 pub(super) struct Incoming<'a> {
     /// For people.
@@ -38,7 +30,18 @@ pub(super) struct Incoming<'a> {
     pub received_secs: Option<u64>,
     /// The unique-id that a list gives it.
     pub listed: Option<&'a str>,
+    /// Leave it if it has no unique-id to keep.
+    pub may_wait: bool,
     pub octets: &'a mut dyn MessageOctets,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Taken or refused.
+    Now,
+    /// Left for later.
+    Later,
 }
 
 pub(super) trait MessageOctets {
@@ -110,27 +113,18 @@ impl<'a> Intake<'a> {
         self.report
     }
 
-    /// Stages one message, and delivers if the batch is full. Returns whether the message was
-    /// left for another pass.
-    pub(super) fn take(
-        &mut self,
-        mut incoming: Incoming<'_>,
-        pass: Pass,
-    ) -> Result<bool, ImportError> {
+    /// Stages one message, and delivers if the batch is full.
+    pub(super) fn take(&mut self, mut incoming: Incoming<'_>) -> Result<Settled, ImportError> {
         let mut chunk = std::mem::take(&mut self.chunk);
         chunk.clear();
-        let taken = self.take_in(&mut incoming, pass, &mut chunk);
+        let taken = self.take_in(&mut incoming, &mut chunk);
         self.chunk = chunk;
-        let left = match taken {
-            Ok(left) => left,
+        let settled = match taken {
+            Ok(settled) => settled,
             Err(Refusal::Message(reason)) => {
-                // The second pass meets the same refusals again.
-                if pass != Pass::WithoutUniqueId {
-                    self.report
-                        .refused
-                        .add(format!("{}: {reason}", incoming.place));
-                }
-                false
+                let refused = &mut self.report.refused;
+                refused.add(format!("{}: {reason}", incoming.place));
+                Settled::Now
             }
             Err(Refusal::Fatal(error)) => return Err(error),
         };
@@ -140,7 +134,7 @@ impl<'a> Intake<'a> {
         if full {
             self.deliver()?;
         }
-        Ok(left)
+        Ok(settled)
     }
 
     /// Hands the batch on, if there is one.
@@ -159,14 +153,9 @@ impl<'a> Intake<'a> {
                 last,
                 source,
             })?;
-            let highest = numbers
-                .iter()
-                .map(|number| number.0)
-                .max()
-                .max(Some(decimal_max));
-            self.above_known = self
-                .above_known
-                .max(highest.map(|number| number.saturating_add(1)));
+            let number_max = numbers.iter().map(|number| number.0).max().unwrap_or(0);
+            let above = number_max.max(decimal_max).saturating_add(1);
+            self.above_known = self.above_known.max(Some(above));
             self.report.imported += count;
         }
         if matches!(self.settings.unique_ids, UniqueIds::New) {
@@ -178,23 +167,28 @@ impl<'a> Intake<'a> {
     fn take_in(
         &mut self,
         incoming: &mut Incoming<'_>,
-        pass: Pass,
         chunk: &mut Vec<u8>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Settled, Refusal> {
         let mut more = true;
         let from_field = matches!(self.settings.unique_ids, UniqueIds::XUidl);
         while from_field && more && chunk.len() < X_UIDL_OCTETS_MAX && !header_ends(chunk) {
             more = incoming.octets.read_chunk(chunk, CHUNK_OCTETS)?;
         }
-        let brought = if from_field { find_x_uidl(chunk) } else { None };
-        let carried = match (brought, incoming.listed) {
-            (Some(octets), _) => Some(unique_id(octets).map_err(refuse)?),
-            (None, listed) => listed.map(Box::from),
+        // A field that is cut by the end of the chunk is none.
+        let whole_lines = memchr::memrchr(b'\n', chunk).map_or(0, |line_end| line_end + 1);
+        let known = if more {
+            &chunk[..whole_lines]
+        } else {
+            &chunk[..]
         };
-        match (pass, &carried) {
-            (Pass::WithUniqueId, None) => return Ok(true),
-            (Pass::WithoutUniqueId, Some(_)) => return Ok(false),
-            (Pass::All | Pass::WithUniqueId, _) | (Pass::WithoutUniqueId, None) => {}
+        let brought = if from_field { find_x_uidl(known) } else { None };
+        let annotation = brought.map_or(0, |_| leading_field_octets(known));
+        let carried = match brought {
+            Some(octets) => Some(unique_id(octets).map_err(refuse)?),
+            None => incoming.listed.map(Box::from),
+        };
+        if carried.is_none() && incoming.may_wait {
+            return Ok(Settled::Later);
         }
         if let Some(id) = &carried
             && let Some(place) = self.in_use.get(id)
@@ -203,11 +197,6 @@ impl<'a> Intake<'a> {
                 "its unique-id {id} is taken by {place}"
             )));
         }
-        let annotation = if brought.is_some() {
-            leading_field_octets(chunk)
-        } else {
-            0
-        };
         let staging = Staging {
             octets_max: self.settings.octets_max,
             received_secs: incoming.received_secs,
@@ -222,7 +211,7 @@ impl<'a> Intake<'a> {
         if let Some(id) = carried {
             self.in_use.insert(id, incoming.place.as_str().into());
         }
-        Ok(false)
+        Ok(Settled::Now)
     }
 
     /// Puts a delivery into the batch. One with a decimal unique-id that the maildrop may refuse

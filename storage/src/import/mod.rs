@@ -17,14 +17,14 @@ mod notes;
 mod report;
 pub mod unique_ids;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 pub use notes::Notes;
 pub use report::{ImportError, ImportFailure, ImportReport, Progress};
 
-use self::intake::{Incoming, Intake, MessageOctets, Pass, Refusal};
+use self::intake::{Incoming, Intake, MessageOctets, Refusal, Settled};
 use self::maildir::{Maildir, MaildirMessage, shown};
 use self::mbox::MboxReader;
 use self::unique_ids::{UniqueIdList, UniqueIds};
@@ -98,6 +98,7 @@ fn run(
         });
     }
     let list = UniqueIdList::load(unique_ids)?;
+    let keeps = !matches!(unique_ids, UniqueIds::New);
     let mut run = Run {
         intake,
         list: list.as_ref(),
@@ -105,28 +106,48 @@ fn run(
         progress,
     };
     match source {
-        Source::Mbox(file) => for_each_pass(unique_ids, |pass| run.mbox(file, pass)),
+        Source::Mbox(file) => in_passes(keeps, |pass| run.mbox(file, pass)),
         Source::Maildir(root) => {
             let maildir = Maildir::open(root, run.intake.notes())?;
-            for_each_pass(unique_ids, |pass| run.maildir(&maildir, pass))
+            in_passes(keeps, |pass| run.maildir(&maildir, pass))
         }
     }
 }
 
-/// Each pass tells whether it left messages for the next.
-fn for_each_pass(
-    unique_ids: &UniqueIds,
-    mut run: impl FnMut(Pass) -> Result<bool, ImportError>,
-) -> Result<(), ImportError> {
-    if matches!(unique_ids, UniqueIds::New) {
-        run(Pass::All)?;
-    } else if run(Pass::WithUniqueId)? {
-        run(Pass::WithoutUniqueId)?;
-    }
-    Ok(())
+/// Which messages of a source are looked at, by their numbers.
+#[derive(Clone, Copy)]
+enum Pass<'a> {
+    /// All, but those without a unique-id wait.
+    First,
+    /// All, or those that waited, in order.
+    Last(Option<&'a [u64]>),
 }
 
-/// One way through a source.
+/// A pass returns the messages that have to wait.
+fn in_passes(
+    keeps: bool,
+    mut run: impl FnMut(Pass<'_>) -> Result<Vec<u64>, ImportError>,
+) -> Result<(), ImportError> {
+    if !keeps {
+        return run(Pass::Last(None)).map(drop);
+    }
+    let waiting = run(Pass::First)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    run(Pass::Last(Some(&waiting))).map(drop)
+}
+
+impl Pass<'_> {
+    fn includes(self, number: u64) -> bool {
+        match self {
+            Self::First | Self::Last(None) => true,
+            Self::Last(Some(waiting)) => waiting.binary_search(&number).is_ok(),
+        }
+    }
+}
+
+/// What the ways through a source share.
 struct Run<'r, 'i> {
     intake: &'r mut Intake<'i>,
     list: Option<&'r UniqueIdList>,
@@ -135,20 +156,11 @@ struct Run<'r, 'i> {
 }
 
 impl Run<'_, '_> {
-    fn mbox(&mut self, path: &Path, pass: Pass) -> Result<bool, ImportError> {
-        let read_error = |source| ImportError::Read {
+    fn mbox(&mut self, path: &Path, pass: Pass<'_>) -> Result<Vec<u64>, ImportError> {
+        let (file, octets_total) = open_plain_file(path).map_err(|source| ImportError::Read {
             path: path.to_owned(),
             source,
-        };
-        let file = File::open(path).map_err(read_error)?;
-        let metadata = file.metadata().map_err(read_error)?;
-        if !metadata.is_file() {
-            let reason = "it is not a plain file";
-            return Err(read_error(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                reason,
-            )));
-        }
+        })?;
         let mut octets = MboxOctets {
             reader: MboxReader::new(BufReader::new(file)),
             path,
@@ -157,9 +169,9 @@ impl Run<'_, '_> {
             path: path.to_owned(),
             source,
         };
-        let mut left = false;
+        let mut waiting = Vec::new();
         while let Some(message) = octets.reader.next_message().map_err(mbox_error)? {
-            if message.number <= self.pass_over {
+            if message.number <= self.pass_over || !pass.includes(message.number) {
                 continue;
             }
             let number = message.number.to_string();
@@ -167,26 +179,29 @@ impl Run<'_, '_> {
                 place: format!("{}, message {number} (line {})", shown(path), message.line),
                 received_secs: message.received_secs,
                 listed: self.list.and_then(|list| list.find(number.as_bytes())),
+                may_wait: matches!(pass, Pass::First),
                 octets: &mut octets,
             };
-            left |= self.intake.take(incoming, pass)?;
-            self.tell(pass, message.number, octets.reader.offset(), metadata.len());
+            if self.intake.take(incoming)? == Settled::Later {
+                waiting.push(message.number);
+            }
+            self.tell(pass, message.number, octets.reader.offset(), octets_total);
         }
         self.intake.deliver()?;
-        Ok(left)
+        Ok(waiting)
     }
 
-    fn maildir(&mut self, maildir: &Maildir, pass: Pass) -> Result<bool, ImportError> {
+    fn maildir(&mut self, maildir: &Maildir, pass: Pass<'_>) -> Result<Vec<u64>, ImportError> {
         let octets_total = maildir
             .messages()
             .iter()
             .map(|message| message.octets)
             .sum();
         let mut octets_done = 0;
-        let mut left = false;
+        let mut waiting = Vec::new();
         for (message, number) in maildir.messages().iter().zip(1..) {
             octets_done += message.octets;
-            if number <= self.pass_over {
+            if number <= self.pass_over || !pass.includes(number) {
                 continue;
             }
             let incoming = Incoming {
@@ -195,21 +210,23 @@ impl Run<'_, '_> {
                 listed: self
                     .list
                     .and_then(|list| list.find(message.name.as_encoded_bytes())),
+                may_wait: matches!(pass, Pass::First),
                 octets: &mut MaildirOctets::Unopened(maildir, message),
             };
-            left |= self.intake.take(incoming, pass)?;
+            if self.intake.take(incoming)? == Settled::Later {
+                waiting.push(number);
+            }
             self.tell(pass, number, octets_done, octets_total);
         }
         self.intake.deliver()?;
-        Ok(left)
+        Ok(waiting)
     }
 
-    /// The second pass is a short one as a rule: the first has shown all octets as done.
-    fn tell(&mut self, pass: Pass, messages: u64, octets_done: u64, octets_total: u64) {
-        let octets_done = if pass == Pass::WithoutUniqueId {
-            octets_total
-        } else {
-            octets_done
+    /// When messages that waited have their turn, all octets have been shown as done.
+    fn tell(&mut self, pass: Pass<'_>, messages: u64, octets_done: u64, octets_total: u64) {
+        let octets_done = match pass {
+            Pass::First | Pass::Last(None) => octets_done,
+            Pass::Last(Some(_)) => octets_total,
         };
         (self.progress)(Progress {
             messages,
@@ -217,6 +234,18 @@ impl Run<'_, '_> {
             octets_total,
         });
     }
+}
+
+/// Opens it with its length in octets. Others, a FIFO say, could not be read twice.
+fn open_plain_file(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a plain file",
+        ));
+    }
+    Ok((File::open(path)?, metadata.len()))
 }
 
 struct MboxOctets<'a> {
