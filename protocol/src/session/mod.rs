@@ -204,22 +204,27 @@ impl Session {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        let turn = match turn {
-            Ok(Turn::Wait) => return Some(Step::NeedInput),
-            Ok(turn) => turn,
-            Err(error) => {
-                self.heard_at = now;
-                self.refuse(error, out);
-                return None;
-            }
-        };
+        if let Ok(Turn::Wait) = turn {
+            return Some(Step::NeedInput);
+        }
         self.heard_at = now;
-        self.protocol_errors = 0;
         match turn {
-            Turn::Wait | Turn::Answered => None,
-            Turn::Do(step) => Some(step),
-            Turn::Enter(state) => {
+            Ok(Turn::Wait | Turn::Answered) => {
+                self.protocol_errors = 0;
+                None
+            }
+            Ok(Turn::Do(step)) => {
+                self.protocol_errors = 0;
+                Some(step)
+            }
+            Ok(Turn::Exchange(effect)) => effect.map(Step::Effect),
+            Ok(Turn::Enter(state)) => {
+                self.protocol_errors = 0;
                 self.enter(state);
+                None
+            }
+            Err(error) => {
+                self.refuse(error, out);
                 None
             }
         }

@@ -1,7 +1,7 @@
 //! What passes between the session's loop and the states: what a verb may look at, and what it
 //! leads to. A verb writes its reply and never owns the loop.
 
-use super::{CloseReason, Link, State, Step, Summary};
+use super::{CloseReason, Effect, Link, State, Step, Summary};
 use crate::Policy;
 use crate::command::{Command, CommandError};
 use crate::policy::OverlongCommand;
@@ -26,6 +26,9 @@ pub(super) enum Turn {
     Answered,
     /// This has to happen.
     Do(Step),
+    /// A SASL exchange goes on, outside or with the client's next line. Until it ends it is
+    /// neither right nor wrong: a client that begins one and cancels it, for ever, is counted.
+    Exchange(Option<Effect>),
     /// A command was answered, or is not yet, and this is the state now.
     Enter(State),
 }

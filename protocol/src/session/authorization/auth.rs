@@ -8,7 +8,7 @@ use crate::Secret;
 use crate::capability::{offered, offers};
 use crate::command::{Arguments, CommandError};
 use crate::response_text::Text;
-use crate::session::effect::{Effect, SaslAnswer, Step};
+use crate::session::effect::{Effect, SaslAnswer};
 use crate::session::turn::{Context, Turn, Verdict};
 use crate::wire::line::Line;
 
@@ -50,7 +50,7 @@ pub(super) fn auth(
                 mechanism: mechanism.name,
                 begun: false,
             };
-            return Ok(Turn::Answered);
+            return Ok(Turn::Exchange(None));
         }
         None => SaslAnswer::Start,
     };
@@ -98,7 +98,7 @@ fn list(context: &mut Context<'_>) -> Verdict {
 
 fn exchange(state: &mut Authorization, mechanism: &'static str, answer: SaslAnswer) -> Turn {
     *state = Authorization::Exchanging { mechanism };
-    Turn::Do(Step::Effect(Effect::Sasl { mechanism, answer }))
+    Turn::Exchange(Some(Effect::Sasl { mechanism, answer }))
 }
 
 fn decode(octets: &[u8]) -> Result<Secret, CommandError> {

@@ -1,1 +1,12 @@
-//! Dialogs.
+//! Dialogs with a session, played against a few messages in memory.
+
+mod authorization;
+mod driver;
+mod endings;
+mod limits;
+mod listings;
+mod model;
+mod sasl;
+mod splits;
+mod stls;
+mod transaction;
