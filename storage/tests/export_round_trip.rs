@@ -254,7 +254,8 @@ proptest! {
 
     #[test]
     fn any_messages_come_back(messages in prop::collection::vec(
-        "(From |>|\r|\n|\r\n|A: 1\r\n|X-UIDL: 9\n|From a Thu Jan  1 00:00:07 1970\n|.|\u{e4}|\0){0,12}",
+        "(From |>|\r|\n|\r\n|A: 1\r\n|X-UIDL: 9\n|From a Thu Jan  1 00:00:07 1970\n\
+          |.|\u{e4}|\0){0,12}",
         1..6,
     )) {
         let (store, mut maildrop) = target();

@@ -184,7 +184,10 @@ proptest! {
     }
 
     #[test]
-    fn chunks_make_no_difference(input in pieces(), cuts in prop::collection::vec(0..99usize, 0..9)) {
+    fn chunks_make_no_difference(
+        input in pieces(),
+        cuts in prop::collection::vec(0..99usize, 0..9),
+    ) {
         let mut chunks = Vec::new();
         let mut rest = input.as_slice();
         for cut in cuts {
@@ -213,7 +216,8 @@ proptest! {
         prop_assert!(lines.iter().all(|line| !line.contains(&b'\r')), "a bare CR");
         prop_assert_eq!(lines.join(b"\r\n".as_slice()), text, "a bare LF");
         prop_assert_eq!(lines.iter().any(|line| line.starts_with(b".")), dot_lines);
-        let header: usize = lines.iter().take_while(|line| !line.is_empty()).map(|l| l.len() + 2).sum();
-        prop_assert_eq!(header as u64 + 2, header_octets);
+        let header = lines.iter().take_while(|line| !line.is_empty());
+        let octets: usize = header.map(|line| line.len() + 2).sum();
+        prop_assert_eq!(octets as u64 + 2, header_octets);
     }
 }
