@@ -9,7 +9,7 @@
 //!   continuations of fields. It ends before the first line that is neither; unless that line is
 //!   the empty one, an empty line is put in front of it, so that it begins the body. Thus a
 //!   message without a header becomes all body, and a broken line amid the header takes what
-//!   follows it into the body, as most parsers read it.
+//!   follows it into the body, where many parsers see it too.
 //! - A message that ends in its header section gets the empty line at its end. No octets at all
 //!   become one empty line: a message with neither fields nor body.
 //!
