@@ -33,11 +33,13 @@
 //! | --- | --- |
 //! | [`config`] | what can be set, read from TOML |
 //! | [`server`] | the builder and the handle |
+//! | [`tls`] | certificates, and TLS by either provider |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
 
 pub mod config;
 pub mod exit;
 pub mod server;
+pub mod tls;
 
 pub use mailroost_actors as actors;
 pub use mailroost_auth as auth;
