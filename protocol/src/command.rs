@@ -112,6 +112,11 @@ pub(crate) const VERBS: [VerbEntry; 14] = [
     entry("QUIT", Verb::Either(EitherVerb::Quit), Announced::No),
 ];
 
+/// The keywords of all verbs, in the order of the table.
+pub fn keywords() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|entry| entry.keyword)
+}
+
 /// What is wrong with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {

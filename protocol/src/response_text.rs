@@ -205,7 +205,7 @@ impl Texts {
 }
 
 fn check(text: Text, words: &str) -> Result<(), PolicyError> {
-    let refused = |accepted: &str| {
+    let refused = |accepted: String| {
         Err(PolicyError::new(
             &format!("texts.{}", text.key()),
             format!("{words:?}"),
@@ -213,22 +213,22 @@ fn check(text: Text, words: &str) -> Result<(), PolicyError> {
         ))
     };
     if words.chars().any(char::is_control) {
-        return refused("text without line ends and other control characters");
+        return refused("text without line ends and other control characters".to_owned());
     }
     if words
         .find('<')
         .is_some_and(|open| words[open..].contains('>'))
     {
-        return refused("text without <...>, which clients take for an APOP timestamp");
+        return refused("text without <...>, which clients take for an APOP timestamp".to_owned());
     }
     if words.starts_with('[') {
-        return refused("text that does not begin with [, which clients take for a response code");
+        return refused("text that does not begin with [, the mark of a response code".to_owned());
     }
     if words.len() > TEXT_OCTETS_MAX {
-        return refused("at most 505 octets");
+        return refused(format!("at most {TEXT_OCTETS_MAX} octets"));
     }
     if text.stands() == Stands::Negative && words.trim().is_empty() {
-        return refused("a reason, as it follows -ERR");
+        return refused("a reason, as it follows -ERR".to_owned());
     }
     Ok(())
 }

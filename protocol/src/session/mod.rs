@@ -204,12 +204,12 @@ impl Session {
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        if let Ok(Turn::Wait) = turn {
-            return Some(Step::NeedInput);
+        if !matches!(turn, Ok(Turn::Wait)) {
+            self.heard_at = now;
         }
-        self.heard_at = now;
         match turn {
-            Ok(Turn::Wait | Turn::Answered) => {
+            Ok(Turn::Wait) => Some(Step::NeedInput),
+            Ok(Turn::Answered) => {
                 self.protocol_errors = 0;
                 None
             }

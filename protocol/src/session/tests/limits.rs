@@ -138,6 +138,12 @@ fn an_idle_session_is_a_few_hundred_octets() {
 }
 
 #[test]
+fn a_session_can_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&Connection::new(Policy::exchange2013(), World::new(&[])).session);
+}
+
+#[test]
 fn pipelined_commands_are_answered_within_the_water_mark() {
     // The driver checks the water mark at every step.
     let mut connection = Connection::logged_on(Policy::exchange2013(), World::new(&[]));

@@ -213,7 +213,7 @@ fn is_amid_auth(connection: &Connection) -> bool {
 }
 
 /// Lines that are commands, nearly commands, or nothing of the sort.
-fn line() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn line() -> impl Strategy<Value = Vec<u8>> {
     let known = prop_oneof![
         Just("USER alice"),
         Just("PASS open sesame"),

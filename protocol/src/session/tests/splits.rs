@@ -1,6 +1,9 @@
 //! However the octets of the client are cut into reads, it gets the same octets back.
 
+use proptest::prelude::*;
+
 use super::driver::{Connection, World};
+use super::model::line;
 use crate::{OverlongCommand, Policy};
 
 const MESSAGES: [&str; 3] = ["H: 1\r\n\r\n.dot\r\n", "", "H: 3\r\n\r\na\r\nb\r\nc"];
@@ -49,5 +52,29 @@ fn whole_in_two_reads_and_octet_by_octet() {
             assert_eq!(replies(&policy, script.chunks(1)), whole);
             assert_eq!(replies(&policy, script.chunks(3)), whole);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_lines_in_any_reads(
+        lines in proptest::collection::vec(line(), 0..40),
+        reads in proptest::collection::vec(1usize..60, 1..20),
+    ) {
+        let mut script = Vec::new();
+        for line in &lines {
+            script.extend_from_slice(line);
+            script.extend_from_slice(b"\r\n");
+        }
+        let policy = Policy { command_octets_max: 60, ..Policy::exchange2007() };
+        let whole = replies(&policy, [script.as_slice()]);
+        prop_assert_eq!(&replies(&policy, script.chunks(1)), &whole);
+        let mut rest = script.as_slice();
+        let cut = reads.iter().cycle().map_while(|octets| {
+            let (read, after) = rest.split_at_checked(*octets).unwrap_or((rest, &[]));
+            rest = after;
+            (!read.is_empty()).then_some(read)
+        });
+        prop_assert_eq!(&replies(&policy, cut), &whole);
     }
 }
