@@ -14,6 +14,7 @@ pub mod maildrop_store;
 pub mod memory;
 pub mod message;
 pub mod numbering;
+pub mod sled_store;
 
 pub use directory::{Directory, NewUser, User, UserName, UserNameError};
 pub use error::{StoreError, StoreErrorKind};
@@ -22,3 +23,4 @@ pub use maildrop_store::{
 };
 pub use memory::MemoryStore;
 pub use message::{BodyFacts, MaildropId, MessageId, MessageRecord};
+pub use sled_store::{SledStore, SledStoreOptions, StoreEvent, StoreStatistics};

@@ -131,7 +131,7 @@ impl Numbering {
         if self.carried.contains(unique_id) {
             return taken();
         }
-        let Some(decimal) = canonical_decimal(unique_id) else {
+        let Some(decimal) = decimal_in(unique_id) else {
             return Ok(None);
         };
         if decimal > CARRIED_DECIMAL_MAX {
@@ -173,8 +173,8 @@ pub fn check_unique_id(unique_id: &str) -> Result<(), StoreError> {
     ))
 }
 
-/// The value, if the text is what a number of ours would look like: no sign, no leading zero.
-fn canonical_decimal(text: &str) -> Option<u64> {
+/// The value of a unique-id that looks like a number of ours: no sign, no leading zero.
+pub fn decimal_in(text: &str) -> Option<u64> {
     let decimal = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
     if decimal { text.parse().ok() } else { None }
 }

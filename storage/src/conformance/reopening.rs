@@ -28,7 +28,7 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
         .expect("a carried unique-id is taken");
     maildrop.remove(&ids[..1]).expect("a removal is done");
     let (messages, revision) = (maildrop.messages().to_vec(), maildrop.revision());
-    drop(maildrop);
+    drop((maildrop, store));
     for how in ["closed", "dropped", "closed"] {
         let store = open();
         assert_eq!(

@@ -1,0 +1,172 @@
+//! The directory: users in the index, and each as an owner file beside the messages.
+
+use std::path::Path;
+
+use super::SledStore;
+use super::committer::Purpose;
+use super::high_water::write_file;
+use super::index::{Change, Index, TreeName, journal_key, maildrop_key};
+use super::open::{NEXT_MAILDROP_KEY, next_maildrop};
+use super::owner_file;
+use super::record::{JournalEntry, MaildropRow, encode_user};
+use super::staging::now_secs;
+use crate::numbering::Sequence;
+use crate::{Directory, MaildropId, NewUser, StoreError, StoreErrorKind, User, UserName};
+
+/// Parts of journal keys that tell the directory's entries from those of removals.
+const ADDING: u32 = u32::MAX;
+const CHANGING: u32 = u32::MAX - 1;
+const REMOVING: u32 = u32::MAX - 2;
+
+impl Directory for SledStore {
+    fn find(&self, name: &UserName) -> Result<Option<User>, StoreError> {
+        self.shared.index()?.user(name)
+    }
+
+    fn add(&self, user: NewUser) -> Result<User, StoreError> {
+        let shared = &self.shared;
+        shared.poison.check()?;
+        let _one_at_a_time = shared.directory();
+        let index = shared.index()?;
+        if index.user(&user.name)?.is_some() {
+            let context = format!("user {} exists", user.name);
+            return Err(StoreError::new(StoreErrorKind::Duplicate, context));
+        }
+        let number = next_maildrop(&index, &shared.high_water())?;
+        let id = MaildropId(number);
+        let user = User {
+            name: user.name,
+            maildrop: id,
+            password_hash: user.password_hash,
+            pop_enabled: true,
+            exact_rfc822_size: None,
+            created_secs: now_secs(),
+        };
+        shared.set_mark(id, Sequence::NEW)?;
+        let key = journal_key(id, 0, ADDING);
+        let entry = JournalEntry::Folder;
+        let intent = vec![
+            Change::put(TreeName::Journal, key.clone(), entry.encode()),
+            Change::put(
+                TreeName::Meta,
+                NEXT_MAILDROP_KEY.to_vec(),
+                (number + 1).to_be_bytes().to_vec(),
+            ),
+        ];
+        shared.committer.commit(intent, Purpose::Growth)?;
+        let made = self.make_folder(&user).and_then(|()| {
+            let changes = vec![
+                put_user(&user),
+                Change::put(
+                    TreeName::Maildrops,
+                    maildrop_key(id),
+                    MaildropRow::NEW.encode(),
+                ),
+                Change::drop(TreeName::Journal, key.clone()),
+            ];
+            Ok(shared.committer.commit(changes, Purpose::Growth)?)
+        });
+        if let Err(error) = made {
+            if shared.poison.check().is_ok() {
+                shared.finish(key, id, entry);
+            }
+            return Err(error);
+        }
+        Ok(user)
+    }
+
+    fn update(&self, user: &User) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        shared.poison.check()?;
+        let _one_at_a_time = shared.directory();
+        let stored = find_known(&shared.index()?, &user.name)?;
+        if stored.maildrop != user.maildrop {
+            let context = format!(
+                "user {} has maildrop {}, not {}",
+                user.name, stored.maildrop, user.maildrop
+            );
+            return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        }
+        let id = user.maildrop;
+        let key = journal_key(id, u64::MAX, CHANGING);
+        let entry = JournalEntry::Owner(user.name.clone());
+        // If anything fails from here on, the journal has the file written from the index again.
+        let intent = vec![Change::put(TreeName::Journal, key.clone(), entry.encode())];
+        shared.committer.commit(intent, Purpose::Growth)?;
+        let path = shared.layout.owner(id);
+        let changed = write_file(&*shared.options.files, &path, &owner_file::encode(user))
+            .and_then(|()| {
+                let changes = vec![put_user(user), Change::drop(TreeName::Journal, key.clone())];
+                Ok(shared.committer.commit(changes, Purpose::Growth)?)
+            });
+        if let Err(error) = changed {
+            if shared.poison.check().is_ok() {
+                shared.finish(key, id, entry);
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, name: &UserName) -> Result<User, StoreError> {
+        let shared = &self.shared;
+        shared.poison.check()?;
+        let _one_at_a_time = shared.directory();
+        let index = shared.index()?;
+        let user = find_known(&index, name)?;
+        let id = user.maildrop;
+        let ownership = shared.own(id)?;
+        let mut changes = vec![
+            Change::drop(TreeName::Users, name.as_str().as_bytes().to_vec()),
+            Change::drop(TreeName::Maildrops, maildrop_key(id)),
+        ];
+        index.scan(TreeName::Segments, &maildrop_key(id), &mut |key, _| {
+            changes.push(Change::drop(TreeName::Segments, key.to_vec()));
+            true
+        })?;
+        let key = journal_key(id, u64::MAX, REMOVING);
+        let entry = JournalEntry::Folder;
+        changes.push(Change::put(TreeName::Journal, key.clone(), entry.encode()));
+        shared.committer.commit(changes, Purpose::Removal)?;
+        shared.finish(key, id, entry);
+        drop(ownership);
+        Ok(user)
+    }
+
+    fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError> {
+        self.shared.index()?.users(after, count)
+    }
+}
+
+impl SledStore {
+    fn make_folder(&self, user: &User) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let files = &*shared.options.files;
+        let id = user.maildrop;
+        let fan = shared.layout.fan(id);
+        let make = |folder: &Path, above: &Path| {
+            files.create_folder(folder)?;
+            files.sync_folder(above)
+        };
+        make(&fan, &shared.layout.bodies())
+            .and_then(|()| make(&shared.layout.maildrop(id), &fan))
+            .map_err(|error| {
+                StoreError::io(format!("cannot make the folder of maildrop {id}"), error)
+            })?;
+        write_file(files, &shared.layout.owner(id), &owner_file::encode(user))
+    }
+}
+
+fn put_user(user: &User) -> Change {
+    Change::put(
+        TreeName::Users,
+        user.name.as_str().as_bytes().to_vec(),
+        encode_user(user),
+    )
+}
+
+fn find_known(index: &Index, name: &UserName) -> Result<User, StoreError> {
+    index.user(name)?.ok_or_else(|| {
+        StoreError::new(StoreErrorKind::NotFound, format!("there is no user {name}"))
+    })
+}

@@ -1,0 +1,103 @@
+//! The file operations of the store, behind a seam so that a faulty disk can be played.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What the store asks of a disk. Everything that must survive a power cut goes through here,
+/// but for what sled writes by itself.
+pub trait Files: Send + Sync + fmt::Debug {
+    /// A new file for reading and writing, for the owner's eyes only (0600).
+    fn create(&self, path: &Path) -> io::Result<File>;
+
+    /// An existing file for reading and, where `writing`, for writing.
+    fn open(&self, path: &Path, writing: bool) -> io::Result<File>;
+
+    /// Reads up to `buffer.len()` octets at `offset`; 0 is the end.
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `octets` at `offset`, or says why not; then some may be there.
+    fn write_at(&self, file: &File, octets: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes octets and length durable.
+    fn sync(&self, file: &File) -> io::Result<()>;
+
+    /// Gives a file its final name, in one step.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// A folder for the owner alone (0700); one that is there already is right too.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Octets that can still be stored on the device of `path`.
+    fn free_octets(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// The operating system's files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskFiles;
+
+impl Files for DiskFiles {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
+
+    fn open(&self, path: &Path, writing: bool) -> io::Result<File> {
+        OpenOptions::new().read(true).write(writing).open(path)
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match file.read_at(buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn write_at(&self, file: &File, octets: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(octets, offset)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn free_octets(&self, path: &Path) -> io::Result<u64> {
+        let status = nix::sys::statvfs::statvfs(path)?;
+        Ok(status
+            .blocks_available()
+            .saturating_mul(status.fragment_size()))
+    }
+}

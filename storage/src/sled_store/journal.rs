@@ -1,0 +1,152 @@
+//! What remains to be done after a commit: unlinking, a folder, an owner file. It is written in
+//! the commit itself, done at once, and done again at the next start if nobody knows.
+
+use std::io;
+
+use super::Shared;
+use super::event::StoreEvent;
+use super::files::Files;
+use super::high_water::write_file;
+use super::index::Index;
+use super::layout::{Layout, read_dir_if_there};
+use super::owner_file;
+use super::record::JournalEntry;
+use crate::{MaildropId, MessageId, StoreError};
+
+/// What could not be finished.
+pub(super) struct Unfinished {
+    message: Option<MessageId>,
+    error: StoreError,
+}
+
+/// Does what an entry says; what is done already is right. Returns how many files went.
+pub(super) fn finish_entry(
+    files: &dyn Files,
+    layout: &Layout,
+    index: &Index,
+    id: MaildropId,
+    entry: &JournalEntry,
+) -> Result<u64, Unfinished> {
+    let whole = |error| Unfinished {
+        message: None,
+        error,
+    };
+    match entry {
+        JournalEntry::Unlink(messages) => unlink(files, layout, id, messages),
+        JournalEntry::Folder => match index.maildrop_row(id) {
+            Ok(None) => remove_folder(files, layout, id).map_err(|error| {
+                whole(StoreError::io(
+                    format!("cannot remove the folder of maildrop {id}"),
+                    error,
+                ))
+            }),
+            // It is in use, or nobody knows: then it stays.
+            Ok(Some(_)) => Ok(0),
+            Err(error) => Err(whole(error)),
+        },
+        JournalEntry::Owner(name) => match index.user(name) {
+            Ok(Some(user)) if user.maildrop == id => {
+                write_file(files, &layout.owner(id), &owner_file::encode(&user))
+                    .map(|()| 0)
+                    .map_err(whole)
+            }
+            Ok(_) => Ok(0),
+            Err(error) => Err(whole(error)),
+        },
+    }
+}
+
+fn unlink(
+    files: &dyn Files,
+    layout: &Layout,
+    id: MaildropId,
+    messages: &[MessageId],
+) -> Result<u64, Unfinished> {
+    let failed = |message| {
+        move |error| Unfinished {
+            message,
+            error: StoreError::io(format!("cannot unlink in maildrop {id}"), error),
+        }
+    };
+    let mut unlinked = 0;
+    for message in messages {
+        match files.unlink(&layout.body(id, *message)) {
+            Ok(()) => unlinked += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(Some(*message))(error)),
+        }
+    }
+    let folder = layout.maildrop(id);
+    match files.sync_folder(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(unlinked),
+        Ok(()) => Ok(unlinked),
+        Err(error) => Err(failed(messages.first().copied())(error)),
+    }
+}
+
+/// The owner file goes first: without it nobody takes the rest for a user's maildrop.
+fn remove_folder(files: &dyn Files, layout: &Layout, id: MaildropId) -> io::Result<u64> {
+    let folder = layout.maildrop(id);
+    if !folder.is_dir() {
+        return Ok(0);
+    }
+    match files.unlink(&layout.owner(id)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => files.sync_folder(&folder)?,
+    }
+    let mut unlinked = 0;
+    for entry in read_dir_if_there(&folder)? {
+        files.unlink(&entry.path())?;
+        unlinked += 1;
+    }
+    std::fs::remove_dir(&folder)?;
+    files.sync_folder(&layout.fan(id))?;
+    Ok(unlinked)
+}
+
+impl Shared {
+    /// Does what a committed entry says and has the next commit drop it. If it cannot be done,
+    /// it is tried again by housekeeping and at the next start.
+    pub(super) fn finish(&self, key: Vec<u8>, id: MaildropId, entry: JournalEntry) -> u64 {
+        let files = &*self.options.files;
+        let outcome = match self.index() {
+            Ok(index) => finish_entry(files, &self.layout, &index, id, &entry),
+            Err(error) => Err(Unfinished {
+                message: None,
+                error,
+            }),
+        };
+        match outcome {
+            Ok(unlinked) => {
+                self.committer.journal_done(key);
+                unlinked
+            }
+            Err(unfinished) => {
+                (self.options.events)(&unfinished.event(id));
+                self.unfinished().insert(key, (id, entry));
+                0
+            }
+        }
+    }
+
+    /// Tries again what could not be finished.
+    pub(super) fn finish_the_unfinished(&self) -> u64 {
+        let entries = std::mem::take(&mut *self.unfinished());
+        entries
+            .into_iter()
+            .map(|(key, (id, entry))| self.finish(key, id, entry))
+            .sum()
+    }
+}
+
+impl Unfinished {
+    /// What is told of it.
+    pub(super) fn event(self, maildrop: MaildropId) -> StoreEvent {
+        let Self { message, error } = self;
+        StoreEvent::UnlinkFailed {
+            maildrop,
+            message,
+            reason: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Where things are in a store's folder. Names are made of numbers only, never of user names.
+//!
+//! ```text
+//! STORE/store.lock                      who has the store: the lock and a process number
+//! STORE/index/                          sled
+//! STORE/index.damaged-N/                an index that was set aside
+//! STORE/bodies/FF/MAILDROP/MESSAGE      a message; FF is the maildrop's number modulo 256
+//! STORE/bodies/FF/MAILDROP/owner        the user of the maildrop
+//! STORE/staging/N                       messages on their way in
+//! STORE/set_aside/MAILDROP-MESSAGE-N    message files that could not be used
+//! STORE/high_water                      what was ever given out (can be in another folder)
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{MaildropId, MessageId};
+
+/// How many folders the maildrops are spread over: a million maildrops are 4,000 in each.
+const FAN_OUT: u64 = 256;
+
+/// The paths of one store.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    root: PathBuf,
+    high_water_folder: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: &Path, high_water_folder: Option<&Path>) -> Self {
+        Self {
+            root: root.to_owned(),
+            high_water_folder: high_water_folder.unwrap_or(root).to_owned(),
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn lock(&self) -> PathBuf {
+        self.root.join("store.lock")
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// Where a new index is made before it takes its place.
+    pub(super) fn index_in_making(&self) -> PathBuf {
+        self.root.join("index.in_making")
+    }
+
+    /// Where the index is while a thread examines it: see [`super::probe`].
+    pub(super) fn index_under_probe(&self, nonce: u64) -> PathBuf {
+        self.root.join(format!("index.probe-{nonce:016x}"))
+    }
+
+    /// A name for a damaged index that is not taken.
+    pub(super) fn index_damaged(&self) -> PathBuf {
+        first_free(|n| self.root.join(format!("index.damaged-{n}")))
+    }
+
+    /// Indexes that a probe was looking at when the process ended.
+    pub(super) fn indexes_under_probe(&self) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with("index.probe-")
+            {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn staging(&self) -> PathBuf {
+        self.root.join("staging")
+    }
+
+    pub(super) fn bodies(&self) -> PathBuf {
+        self.root.join("bodies")
+    }
+
+    pub(super) fn set_aside(&self) -> PathBuf {
+        self.root.join("set_aside")
+    }
+
+    /// A name for a message file that could not be used.
+    pub(super) fn set_aside_body(&self, maildrop: MaildropId, name: &str) -> PathBuf {
+        let folder = self.set_aside();
+        first_free(|n| folder.join(format!("{maildrop}-{name}-{n}")))
+    }
+
+    pub(super) fn high_water_folder(&self) -> &Path {
+        &self.high_water_folder
+    }
+
+    pub(super) fn high_water(&self) -> PathBuf {
+        self.high_water_folder.join("high_water")
+    }
+
+    /// The folder above the maildrop's.
+    pub(super) fn fan(&self, maildrop: MaildropId) -> PathBuf {
+        self.bodies().join(format!("{:02x}", maildrop.0 % FAN_OUT))
+    }
+
+    pub(super) fn maildrop(&self, maildrop: MaildropId) -> PathBuf {
+        self.fan(maildrop).join(maildrop.to_string())
+    }
+
+    pub(super) fn body(&self, maildrop: MaildropId, message: MessageId) -> PathBuf {
+        self.maildrop(maildrop).join(message.to_string())
+    }
+
+    pub(super) fn owner(&self, maildrop: MaildropId) -> PathBuf {
+        self.maildrop(maildrop).join("owner")
+    }
+
+    /// The maildrops that have a folder, in order.
+    pub(super) fn maildrops_on_disk(&self) -> io::Result<Vec<MaildropId>> {
+        let mut found = Vec::new();
+        for fan in read_dir_if_there(&self.bodies())? {
+            for entry in read_dir_if_there(&fan.path())? {
+                let number = number_of(&entry.file_name().to_string_lossy());
+                found.extend(
+                    number
+                        .map(MaildropId)
+                        .filter(|id| self.maildrop(*id) == entry.path()),
+                );
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The messages that have a file in the maildrop's folder, in order.
+    pub(super) fn messages_on_disk(&self, maildrop: MaildropId) -> io::Result<Vec<MessageId>> {
+        let entries = read_dir_if_there(&self.maildrop(maildrop))?;
+        let numbers = entries
+            .iter()
+            .filter_map(|e| number_of(&e.file_name().to_string_lossy()));
+        let mut found: Vec<MessageId> = numbers.map(MessageId).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+/// The entries of a folder; none if it is not there or is none.
+pub(super) fn read_dir_if_there(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The number that a name says, if it says it in the only form that we write.
+fn number_of(name: &str) -> Option<u64> {
+    name.parse::<u64>()
+        .ok()
+        .filter(|number| number.to_string() == name)
+}
+
+fn first_free(path: impl Fn(u64) -> PathBuf) -> PathBuf {
+    let mut number = 1;
+    while fs::symlink_metadata(path(number)).is_ok() {
+        number += 1;
+    }
+    path(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_names_are_numbers() {
+        for (name, number) in [("1", Some(1)), ("01", None), ("+1", None), ("", None)] {
+            assert_eq!(number_of(name), number, "{name:?}");
+        }
+        assert_eq!(number_of("owner"), None);
+        assert_eq!(number_of("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(number_of("18446744073709551616"), None);
+    }
+
+    #[test]
+    fn folders_are_found_only_where_they_belong() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::new(root.path(), None);
+        assert!(layout.maildrops_on_disk().unwrap().is_empty());
+        for id in [7, 256, 1] {
+            fs::create_dir_all(layout.maildrop(MaildropId(id))).unwrap();
+        }
+        fs::create_dir_all(layout.bodies().join("00/9")).unwrap();
+        fs::write(layout.bodies().join("stray"), b"").unwrap();
+        assert_eq!(
+            layout.maildrops_on_disk().unwrap(),
+            [1, 7, 256].map(MaildropId)
+        );
+        for name in ["10", "9", "owner", "09"] {
+            fs::write(layout.maildrop(MaildropId(7)).join(name), b"").unwrap();
+        }
+        assert_eq!(
+            layout.messages_on_disk(MaildropId(7)).unwrap(),
+            [9, 10].map(MessageId)
+        );
+    }
+}

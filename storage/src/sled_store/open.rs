@@ -1,0 +1,314 @@
+//! Opening and closing a store: the lock, the marks, the index (probed, and made anew if it must
+//! be), what the last run left half-done, and the run's own mark.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use super::committer::{Committer, Poison};
+use super::event::StoreEvent;
+use super::high_water::{HighWater, RaiseError};
+use super::index::{Change, Index, TreeName};
+use super::journal::finish_entry;
+use super::layout::{Layout, read_dir_if_there};
+use super::lock::StoreLock;
+use super::options::{Durability, SledStoreOptions};
+use super::probe::{Refused, examine};
+use super::rebuild::{index_from_files, set_index_aside};
+use super::{Shared, lock};
+use crate::{MaildropId, StoreError, StoreErrorKind};
+
+/// The record that tells the last run, the one before, and whether the last one ended cleanly.
+const RUN_KEY: &[u8] = b"run";
+/// The record that tells the number of the next maildrop.
+pub(super) const NEXT_MAILDROP_KEY: &[u8] = b"next_maildrop";
+
+pub(super) fn open(folder: &Path, options: SledStoreOptions) -> Result<Shared, StoreError> {
+    let layout = Layout::new(folder, options.high_water_folder.as_deref());
+    let lock = prepare_folders(&layout, &options)?;
+    let is_new = !layout.index().exists() && first_maildrop(&layout)?.is_none();
+    let sync = options.durability == Durability::Full;
+    let (mut high_water, complaint) = HighWater::open(&options.files, &layout.high_water(), sync)?;
+    let marks_are_sound = complaint.is_none();
+    if let Some(reason) = complaint.filter(|_| !is_new) {
+        (options.events)(&StoreEvent::MarksMissing { reason });
+    }
+    let (index, clean) = sound_index(&layout, &options, &high_water)?;
+    let run = begin_run(&index, &mut high_water, &options)?;
+    let unfinished = replay(&index, &layout, &options)?;
+    let poison = Poison::new(&options.events);
+    let committer = Committer::start(index.clone(), poison.clone(), &options)?;
+    for key in unfinished.done {
+        committer.journal_done(key);
+    }
+    Ok(Shared {
+        layout,
+        options,
+        index: RwLock::new(Some(index)),
+        committer,
+        poison,
+        high_water: Mutex::new(high_water),
+        presences: Mutex::default(),
+        directory: Mutex::default(),
+        staged: AtomicU64::new(1),
+        staging_names: Mutex::new(HashSet::new()),
+        unfinished: Mutex::new(unfinished.open),
+        unclean: !clean || !marks_are_sound,
+        run,
+        lock: Mutex::new(Some(lock)),
+    })
+}
+
+/// The folders and the lock; empties the staging folder.
+pub(super) fn prepare_folders(
+    layout: &Layout,
+    options: &SledStoreOptions,
+) -> Result<StoreLock, StoreError> {
+    let files = &*options.files;
+    let context = || format!("cannot use {} as a store", layout.root().display());
+    let io = |error| StoreError::io(context(), error);
+    files.create_folder(layout.root()).map_err(io)?;
+    let lock = StoreLock::take(&layout.lock())?;
+    for folder in [
+        layout.bodies(),
+        layout.staging(),
+        layout.high_water_folder().to_owned(),
+    ] {
+        files.create_folder(&folder).map_err(io)?;
+    }
+    files.sync_folder(layout.root()).map_err(io)?;
+    for entry in read_dir_if_there(&layout.staging()).map_err(io)? {
+        files.unlink(&entry.path()).map_err(io)?;
+    }
+    // A probe was at work when the process ended: its index goes back to its place.
+    for under_probe in layout.indexes_under_probe().map_err(io)? {
+        let free = !layout.index().exists();
+        let to = if free {
+            layout.index()
+        } else {
+            layout.index_damaged()
+        };
+        files.rename(&under_probe, &to).map_err(io)?;
+    }
+    match std::fs::remove_dir_all(layout.index_in_making()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
+        Ok(()) | Err(_) => Ok(lock),
+    }
+}
+
+fn first_maildrop(layout: &Layout) -> Result<Option<MaildropId>, StoreError> {
+    let found = layout.maildrops_on_disk();
+    let found = found.map_err(|error| StoreError::io("cannot list the maildrops", error))?;
+    Ok(found.first().copied())
+}
+
+/// The index that belongs to the files, and whether the last run ended cleanly. What is missing,
+/// damaged, or older than the marks is made anew.
+fn sound_index(
+    layout: &Layout,
+    options: &SledStoreOptions,
+    high_water: &HighWater,
+) -> Result<(Index, bool), StoreError> {
+    let open = || Index::open(&layout.index(), options.cache_octets, options.tidy_ms);
+    if layout.index().join("db").exists() {
+        match open_probed(layout, options, high_water) {
+            Ok(found) => return Ok(found),
+            Err(Refused::Unexamined(error)) => return Err(error),
+            Err(Refused::Damaged(reason)) => {
+                let moved_to = set_index_aside(layout, options)?;
+                (options.events)(&StoreEvent::IndexSetAside { reason, moved_to });
+            }
+        }
+    } else {
+        if layout.index().exists() {
+            set_index_aside(layout, options)?;
+        }
+        if first_maildrop(layout)?.is_none() {
+            return Ok((open()?, false));
+        }
+        (options.events)(&StoreEvent::IndexMissing);
+    }
+    let rebuilt = index_from_files(layout, options, high_water)?;
+    (options.events)(&StoreEvent::IndexRebuilt {
+        maildrops: rebuilt.maildrops,
+        messages: rebuilt.messages,
+        set_aside: rebuilt.set_aside,
+    });
+    Ok((open()?, false))
+}
+
+fn open_probed(
+    layout: &Layout,
+    options: &SledStoreOptions,
+    high_water: &HighWater,
+) -> Result<(Index, bool), Refused> {
+    examine(layout, options)?;
+    let damaged = |error: StoreError| match error.kind() {
+        StoreErrorKind::Corrupt => Refused::Damaged(error.to_string()),
+        // The disk refuses: that says nothing about the index.
+        _ => Refused::Unexamined(error),
+    };
+    let index =
+        Index::open(&layout.index(), options.cache_octets, options.tidy_ms).map_err(damaged)?;
+    let told = told_run(&index).map_err(damaged)?;
+    match (told, high_water.run()) {
+        (Some(told), Some(run)) if told.run == run => Ok((index, told.clean)),
+        // The process ended between the two writes that begin a run: nothing had happened yet.
+        (Some(told), Some(run)) if told.before == run => Ok((index, false)),
+        // The marks are missing: no comparison.
+        (_, None) => Ok((index, false)),
+        (_, Some(_)) => Err(Refused::Damaged(
+            "it is older than the high-water marks".to_owned(),
+        )),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ToldRun {
+    run: u64,
+    before: u64,
+    clean: bool,
+}
+
+fn told_run(index: &Index) -> Result<Option<ToldRun>, StoreError> {
+    let Some(content) = index.find(TreeName::Meta, RUN_KEY)? else {
+        return Ok(None);
+    };
+    let (words, flag) = content.as_chunks::<8>();
+    match (words, flag) {
+        ([run, before], [clean]) => Ok(Some(ToldRun {
+            run: u64::from_le_bytes(*run),
+            before: u64::from_le_bytes(*before),
+            clean: *clean == 1,
+        })),
+        _ => Err(StoreError::new(
+            StoreErrorKind::Corrupt,
+            "the index does not tell its last run",
+        )),
+    }
+}
+
+fn tell_run(index: &Index, told: ToldRun, options: &SledStoreOptions) -> Result<(), StoreError> {
+    let mut content = told.run.to_le_bytes().to_vec();
+    content.extend_from_slice(&told.before.to_le_bytes());
+    content.push(u8::from(told.clean));
+    let changes = [Change::put(TreeName::Meta, RUN_KEY.to_vec(), content)];
+    index.apply(&[&changes])?;
+    index.flush()?;
+    let context = "cannot make the index durable";
+    let file = index
+        .file()
+        .map_err(|error| StoreError::io(context, error))?;
+    options
+        .files
+        .sync(&file)
+        .map_err(|error| StoreError::io(context, error))
+}
+
+/// Index first, marks second: see [`open_probed`].
+fn begin_run(
+    index: &Index,
+    high_water: &mut HighWater,
+    options: &SledStoreOptions,
+) -> Result<u64, StoreError> {
+    let run = getrandom::u64().map_err(|error| {
+        StoreError::caused_by(
+            StoreErrorKind::Io,
+            "cannot number this run of the store",
+            error,
+        )
+    })?;
+    let before = high_water.run().unwrap_or(0);
+    tell_run(
+        index,
+        ToldRun {
+            run,
+            before,
+            clean: false,
+        },
+        options,
+    )?;
+    high_water.set_run(run).map_err(|error| match error {
+        RaiseError::Refused(error) | RaiseError::Unknown(error) => error,
+    })?;
+    Ok(run)
+}
+
+#[derive(Default)]
+struct Replayed {
+    done: Vec<Vec<u8>>,
+    open: HashMap<Vec<u8>, (MaildropId, super::record::JournalEntry)>,
+}
+
+/// Finishes what the last run committed and did not finish.
+fn replay(
+    index: &Index,
+    layout: &Layout,
+    options: &SledStoreOptions,
+) -> Result<Replayed, StoreError> {
+    let mut replayed = Replayed::default();
+    for (key, id, entry) in index.journal()? {
+        match finish_entry(&*options.files, layout, index, id, &entry) {
+            Ok(_) => replayed.done.push(key),
+            Err(unfinished) => {
+                (options.events)(&unfinished.event(id));
+                replayed.open.insert(key, (id, entry));
+            }
+        }
+    }
+    Ok(replayed)
+}
+
+/// The number that the next maildrop gets: never one that was used.
+pub(super) fn next_maildrop(index: &Index, high_water: &HighWater) -> Result<u64, StoreError> {
+    let mut next = high_water.next_maildrop();
+    if let Some(content) = index.find(TreeName::Meta, NEXT_MAILDROP_KEY)?
+        && let Some(octets) = content.first_chunk::<8>()
+    {
+        next = next.max(u64::from_be_bytes(*octets));
+    }
+    Ok(next)
+}
+
+impl Shared {
+    /// Everything committed is durable already; this makes the marks exact and says that the run
+    /// ended cleanly.
+    pub(super) fn close(&self) -> Result<(), StoreError> {
+        self.committer.close();
+        let index = self
+            .index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(index) = index else { return Ok(()) };
+        let outcome = self.end_run(&index);
+        drop(index);
+        drop(lock(&self.lock).take());
+        outcome
+    }
+
+    fn end_run(&self, index: &Index) -> Result<(), StoreError> {
+        self.poison.check()?;
+        let mut high_water = self.high_water();
+        let marks: Vec<_> = lock(&self.presences)
+            .iter()
+            .filter_map(|(id, presence)| presence.sequence.map(|sequence| (*id, sequence)))
+            .filter(|(id, sequence)| high_water.mark(*id).is_some_and(|mark| mark != *sequence))
+            .collect();
+        high_water.set(&marks).map_err(|error| match error {
+            RaiseError::Refused(error) | RaiseError::Unknown(error) => error,
+        })?;
+        let clean = self.unfinished().is_empty();
+        tell_run(
+            index,
+            ToldRun {
+                run: self.run,
+                before: self.run,
+                clean,
+            },
+            &self.options,
+        )
+    }
+}

@@ -1,0 +1,36 @@
+//! The owner file in a maildrop's folder: its user, so that the directory can be made anew.
+
+use std::path::Path;
+
+use super::record::{decode_user, encode_user, seal, unseal};
+use crate::{MaildropId, StoreError, StoreErrorKind, User};
+
+/// What the file begins with; the last octet is the version of the format.
+const MAGIC: [u8; 8] = *b"MROWNER\x01";
+
+pub(super) fn encode(user: &User) -> Vec<u8> {
+    let mut octets = MAGIC.to_vec();
+    octets.extend_from_slice(&seal(&MAGIC, encode_user(user)));
+    octets
+}
+
+/// # Errors
+/// `Corrupt` or `Io`.
+pub(super) fn read(path: &Path, maildrop: MaildropId) -> Result<User, StoreError> {
+    let octets = std::fs::read(path).map_err(|error| {
+        StoreError::io(
+            format!("cannot read the owner file of maildrop {maildrop}"),
+            error,
+        )
+    })?;
+    let user = octets
+        .strip_prefix(&MAGIC)
+        .and_then(|rest| unseal(&MAGIC, rest));
+    match user.and_then(decode_user) {
+        Some(user) if user.maildrop == maildrop => Ok(user),
+        Some(_) | None => Err(StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!("the owner file of maildrop {maildrop} is damaged"),
+        )),
+    }
+}

@@ -1,0 +1,114 @@
+//! Packing and unpacking are inverse; damage is seen.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn records() -> impl Strategy<Value = Vec<MessageRecord>> {
+    let record = (
+        any::<u64>(),
+        any::<u64>(),
+        any::<u64>(),
+        prop::option::of("[!-~]{1,70}"),
+    );
+    prop::collection::btree_map(0_u64..64, record, 0..64).prop_map(|by_offset| {
+        let record = |(offset, (exact_octets, stored_octets, received_secs, carried))| {
+            let carried: Option<String> = carried;
+            MessageRecord {
+                id: MessageId(5 << SEGMENT_BITS | offset),
+                exact_octets,
+                stored_octets,
+                received_secs,
+                carried_unique_id: carried.map(String::into_boxed_str),
+            }
+        };
+        by_offset.into_iter().map(record).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_segment_comes_back(records in records()) {
+        let mut back = Vec::new();
+        decode_segment(5, &encode_segment(records.iter()), &mut back).unwrap();
+        prop_assert_eq!(back, records);
+    }
+
+    #[test]
+    fn a_row_comes_back(n in prop::array::uniform6(any::<u64>())) {
+        let row = MaildropRow {
+            sequence: Sequence { next: n[0], first_own: n[1] },
+            revision: n[2],
+            messages: n[3],
+            exact_octets: n[4],
+            stored_octets: n[5],
+        };
+        prop_assert_eq!(MaildropRow::decode(&row.encode()), Some(row));
+    }
+
+    #[test]
+    fn a_journal_entry_comes_back(ids in prop::collection::vec(any::<u64>(), 0..50)) {
+        let entry = JournalEntry::Unlink(ids.into_iter().map(MessageId).collect());
+        prop_assert_eq!(JournalEntry::decode(&entry.encode()), Some(entry));
+    }
+
+    #[test]
+    fn no_octets_make_a_decoder_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = MaildropRow::decode(&octets);
+        let _ = decode_user(&octets);
+        let _ = JournalEntry::decode(&octets);
+        let _ = decode_segment(1, &octets, &mut Vec::new());
+        let _ = unseal(b"key", &octets);
+    }
+
+    #[test]
+    fn a_changed_octet_or_key_breaks_the_seal(
+        content in prop::collection::vec(any::<u8>(), 0..50), at in any::<prop::sample::Index>()
+    ) {
+        let mut sealed = seal(b"key", content.clone());
+        prop_assert_eq!(unseal(b"key", &sealed), Some(&content[..]));
+        prop_assert_eq!(unseal(b"kez", &sealed), None);
+        let at = at.index(sealed.len());
+        sealed[at] ^= 0x10;
+        prop_assert_eq!(unseal(b"key", &sealed), None);
+    }
+}
+
+#[test]
+fn users_come_back() {
+    for (password_hash, exact) in [
+        (None, None),
+        (Some(""), Some(true)),
+        (Some("$argon2id$"), Some(false)),
+    ] {
+        let user = User {
+            name: UserName::new("ünï@example.org").unwrap(),
+            maildrop: MaildropId(u64::MAX),
+            password_hash: password_hash.map(str::to_owned),
+            pop_enabled: exact.is_some(),
+            exact_rfc822_size: exact,
+            created_secs: 1_800_000_000,
+        };
+        assert_eq!(decode_user(&encode_user(&user)), Some(user));
+    }
+}
+
+#[test]
+fn ordinary_records_are_small() {
+    let records: Vec<MessageRecord> = (0..64)
+        .map(|n| MessageRecord {
+            id: MessageId(n),
+            exact_octets: 40_000,
+            stored_octets: 45_056,
+            received_secs: 1_800_000_000,
+            carried_unique_id: None,
+        })
+        .collect();
+    assert!(encode_segment(records.iter()).len() <= 64 * 13);
+    for entry in [
+        JournalEntry::Folder,
+        JournalEntry::Owner(UserName::new("ann").unwrap()),
+    ] {
+        assert_eq!(JournalEntry::decode(&entry.encode()), Some(entry));
+    }
+}
