@@ -137,7 +137,7 @@ impl From<StartError> for Failure {
                 io::ErrorKind::PermissionDenied => Status::NoPermission,
                 _ => Status::Unavailable,
             },
-            StartError::Tls(_) | StartError::Hash(_) => Status::Config,
+            StartError::Tls(_) | StartError::NoCertificate(_) | StartError::Hash(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,
             StartError::Missing(_) => Status::Software,
         };

@@ -34,9 +34,11 @@
 //! | [`config`] | what can be set, read from TOML |
 //! | [`server`] | the builder and the handle |
 //! | [`tls`] | certificates, and TLS by either provider |
+//! | [`control`] | administration of a server, running or not |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
 
 pub mod config;
+pub mod control;
 pub mod exit;
 pub mod server;
 pub mod tls;

@@ -1,10 +1,12 @@
 //! What no key can know by itself: settings that do not go together, files that are not there.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Config, ListenerSettings, LoginType, Security};
+use super::{Config, ListenerSettings, LoginType, Security, TlsProvider};
+use crate::tls::{
+    CertificateError, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
+};
 
 /// The most KiB of memory times passes of one Argon2id, the same as for stored hashes: about a
 /// second of one processor.
@@ -69,9 +71,11 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn certificates(config: &Config) -> Result<(), Conflict> {
+    let provider = config.tls.provider;
     pair(
         "tls",
         0,
+        provider,
         config.tls.certificate.as_deref(),
         config.tls.key.as_deref(),
     )?;
@@ -79,6 +83,7 @@ fn certificates(config: &Config) -> Result<(), Conflict> {
         pair(
             "listener",
             index,
+            provider,
             listener.certificate.as_deref(),
             listener.key.as_deref(),
         )?;
@@ -99,33 +104,42 @@ fn certificates(config: &Config) -> Result<(), Conflict> {
     Ok(())
 }
 
-/// A certificate and its key: both or none, and both readable.
+/// A certificate and its key: both or none, and such that they can be served.
 fn pair(
     section: &'static str,
     index: usize,
+    provider: TlsProvider,
     certificate: Option<&Path>,
     key: Option<&Path>,
 ) -> Result<(), Conflict> {
-    let conflict = |key, why| {
-        Err(Conflict {
-            section,
-            index,
-            key,
-            why,
-        })
-    };
-    match (certificate, key) {
+    let conflict = |key, why| Err(Conflict { section, index, key, why });
+    let (certificate, key) = match (certificate, key) {
         (None, None) => return Ok(()),
         (Some(_), None) => return conflict("key", "the certificate needs its private key".into()),
         (None, Some(_)) => return conflict("certificate", "the key needs its certificate".into()),
-        (Some(_), Some(_)) => {}
+        (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
+    };
+    let files = CertificateFiles { certificate, key };
+    let settings = TlsSettings { provider: provider.into(), certificates: vec![files.clone()] };
+    match ReloadableAcceptor::new(settings) {
+        Ok(_) => Ok(()),
+        Err(error) => conflict(blamed(&error, &files.key), error.to_string()),
     }
-    for (name, path) in [("certificate", certificate), ("key", key)] {
-        if let Some(Err(error)) = path.map(File::open) {
-            return conflict(name, format!("cannot be read: {error}"));
-        }
-    }
-    Ok(())
+}
+
+/// Which of the two settings is wrong.
+fn blamed(error: &TlsSetupError, key: &Path) -> &'static str {
+    let about_key = match error {
+        TlsSetupError::Certificate(CertificateError::Unreadable { path, .. })
+        | TlsSetupError::Certificate(CertificateError::TooLarge { path }) => path == key,
+        TlsSetupError::Certificate(
+            CertificateError::NoKey { .. }
+            | CertificateError::EncryptedKey { .. }
+            | CertificateError::Mismatch { .. },
+        ) => true,
+        _ => false,
+    };
+    if about_key { "key" } else { "certificate" }
 }
 
 fn somebody_can_log_on(config: &Config) -> Result<(), Conflict> {

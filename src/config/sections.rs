@@ -148,6 +148,15 @@ choice! {
     }
 }
 
+impl From<TlsProvider> for crate::tls::Provider {
+    fn from(provider: TlsProvider) -> Self {
+        match provider {
+            TlsProvider::Openssl => Self::Openssl,
+            TlsProvider::NativeTls => Self::NativeTls,
+        }
+    }
+}
+
 impl ServerSettings {
     /// Where the control socket is.
     pub fn control_socket(&self) -> PathBuf {

@@ -143,7 +143,7 @@ impl ServerBuilder {
             Some(sockets) => sockets,
             None => bind(self.listeners.as_ref().unwrap_or(&config.listener))?,
         };
-        let certificates = Certificates::load(self.tls, &config).map_err(StartError::Tls)?;
+        let certificates = Certificates::load(self.tls, &config)?;
         let bindings = sockets
             .into_iter()
             .map(|bound| certificates.binding(bound))

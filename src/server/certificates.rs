@@ -1,36 +1,34 @@
 //! The certificates of the listeners, and how they are replaced while sessions go on.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor};
+use mailroost_actors::tls::TlsAcceptor;
 use mailroost_actors::{Binding, Security as TreeSecurity};
 
 use super::StartError;
 use super::sockets::Bound;
-use crate::config::{Config, ListenerSettings, Security, TlsProvider};
+use crate::config::{Config, ListenerSettings, Security};
+use crate::tls::{
+    CertificateFacts, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
+};
+
+/// How far ahead the end of a certificate is told, in seconds: three weeks, when whoever renews
+/// them should have done it.
+const EXPIRY_AHEAD_SECS: i64 = 21 * 24 * 60 * 60;
 
 /// Who makes TLS on which listener.
 pub(super) struct Certificates {
     given: Option<Arc<dyn TlsAcceptor>>,
     /// One for `[tls]` and one for each listener with a certificate of its own.
-    loaded: Vec<(Whose, Arc<Replaceable>)>,
+    loaded: Vec<(Whose, Arc<ReloadableAcceptor>)>,
 }
 
 /// Where a certificate stands in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Everybody,
-    Listener(std::net::SocketAddr),
-}
-
-/// What a certificate is loaded from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Source {
-    whose: Whose,
-    certificate: PathBuf,
-    key: PathBuf,
+    Listener(SocketAddr),
 }
 
 impl Certificates {
@@ -41,29 +39,20 @@ impl Certificates {
     pub(super) fn load(
         given: Option<Arc<dyn TlsAcceptor>>,
         config: &Config,
-    ) -> Result<Self, String> {
-        if given.is_some() {
-            return Ok(Self {
-                given,
-                loaded: Vec::new(),
-            });
+    ) -> Result<Self, TlsSetupError> {
+        let mut loaded = Vec::new();
+        if given.is_none() {
+            for (whose, settings) in wanted(config) {
+                loaded.push((whose, Arc::new(ReloadableAcceptor::new(settings)?)));
+            }
         }
-        let provider = config.tls.provider;
-        let load = |source: Source| {
-            let acceptor = acceptor(provider, &source)?;
-            Ok((
-                source.whose,
-                Arc::new(Replaceable(ArcSwap::from_pointee(acceptor))),
-            ))
-        };
-        let loaded = sources(config)
-            .into_iter()
-            .map(load)
-            .collect::<Result<_, String>>()?;
-        Ok(Self {
-            given: None,
-            loaded,
-        })
+        Ok(Self { given, loaded })
+    }
+
+    /// What somebody should look after, one line each.
+    pub(super) fn warnings(&self, now_secs: i64) -> Vec<String> {
+        let facts = self.loaded.iter().flat_map(|(_, acceptor)| acceptor.certificates());
+        facts.flat_map(|facts: CertificateFacts| facts.warnings(now_secs, EXPIRY_AHEAD_SECS)).collect()
     }
 
     /// The socket with the TLS that it needs or offers.
@@ -75,10 +64,7 @@ impl Certificates {
             Security::ImplicitTls => TreeSecurity::ImplicitTls,
         };
         if tls.is_none() && security == TreeSecurity::ImplicitTls {
-            let address = listener.socket_address();
-            return Err(StartError::Tls(format!(
-                "{address}: implicit TLS needs a certificate"
-            )));
+            return Err(StartError::NoCertificate(listener.socket_address()));
         }
         Ok(Binding {
             socket,
@@ -88,26 +74,25 @@ impl Certificates {
     }
 
     /// Loads all certificates anew, from where `config` has them now; handshakes that begin
-    /// later see them. Either all are replaced or none.
+    /// later see them. Either all are replaced or none. `false` if there is a certificate
+    /// where there was none: the listeners do not know it.
     ///
     /// # Errors
-    /// One line that names the file.
-    pub(super) fn reload(&self, config: &Config) -> Result<(), String> {
-        let provider = config.tls.provider;
-        let fresh = sources(config)
-            .into_iter()
-            .filter_map(|source| {
-                let (_, place) = self
-                    .loaded
-                    .iter()
-                    .find(|(whose, _)| *whose == source.whose)?;
-                Some(acceptor(provider, &source).map(|acceptor| (place, acceptor)))
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        for (place, acceptor) in fresh {
-            place.0.store(Arc::new(acceptor));
+    /// Names the file.
+    pub(super) fn reload(&self, config: &Config) -> Result<bool, TlsSetupError> {
+        let wanted = wanted(config);
+        // What can be loaded now can be loaded again a moment later.
+        for (_, settings) in &wanted {
+            ReloadableAcceptor::new(settings.clone())?;
         }
-        Ok(())
+        let mut all_known = true;
+        for (whose, settings) in wanted {
+            match self.loaded.iter().find(|(other, _)| *other == whose) {
+                Some((_, acceptor)) => acceptor.replace(settings)?,
+                None => all_known = false,
+            }
+        }
+        Ok(all_known || self.given.is_some())
     }
 
     fn acceptor_of(&self, listener: &ListenerSettings) -> Option<Arc<dyn TlsAcceptor>> {
@@ -121,36 +106,18 @@ impl Certificates {
     }
 }
 
-/// An acceptor that another can take the place of. Connections keep what they began with.
-struct Replaceable(ArcSwap<Arc<dyn TlsAcceptor>>);
-
-impl TlsAcceptor for Replaceable {
-    fn accept(&self, io: BoxedIo) -> Handshake {
-        self.0.load().accept(io)
-    }
-}
-
-fn sources(config: &Config) -> Vec<Source> {
+/// The certificates that a configuration names.
+fn wanted(config: &Config) -> Vec<(Whose, TlsSettings)> {
+    let provider = config.tls.provider.into();
     let own = config.listener.iter().map(|listener| {
-        (
-            Whose::Listener(listener.socket_address()),
-            &listener.certificate,
-            &listener.key,
-        )
+        (Whose::Listener(listener.socket_address()), &listener.certificate, &listener.key)
     });
     std::iter::once((Whose::Everybody, &config.tls.certificate, &config.tls.key))
         .chain(own)
         .filter_map(|(whose, certificate, key)| {
             let (certificate, key) = (certificate.clone()?, key.clone()?);
-            Some(Source {
-                whose,
-                certificate,
-                key,
-            })
+            let certificates = vec![CertificateFiles { certificate, key }];
+            Some((whose, TlsSettings { provider, certificates }))
         })
         .collect()
-}
-
-fn acceptor(provider: TlsProvider, source: &Source) -> Result<Arc<dyn TlsAcceptor>, String> {
-    Err(format!("{provider:?} {source:?}"))
 }

@@ -48,6 +48,12 @@ impl ServerHandle {
         }
     }
 
+    /// What somebody should look after, one line each: certificates that end soon (`now_secs`
+    /// is since 1970-01-01 UTC), keys that everybody can read.
+    pub fn certificate_warnings(&self, now_secs: i64) -> Vec<String> {
+        self.parts.certificates.warnings(now_secs)
+    }
+
     /// The addresses served, in the order in which they were given.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.parts.tree.addresses()
@@ -165,6 +171,15 @@ impl ServerHandle {
         .await
     }
 
+    /// Whether a password hash could be checked at a log-on. It costs what a log-on costs.
+    ///
+    /// # Errors
+    /// `Hash` if it is not one in PHC string form, or costs too much.
+    pub async fn check_password_hash(&self, stored: String) -> Result<(), ServerError> {
+        let hasher = self.parts.hasher.clone();
+        blocking(move || hasher.matches(&Secret::from(vec![0]), &stored).map(drop)).await
+    }
+
     /// Ends a user's sessions, then removes the user and the maildrop with all its messages;
     /// durable when it returns.
     ///
@@ -200,13 +215,16 @@ impl ServerHandle {
     pub async fn reload(&self, config: Config) -> Result<Reloaded, ServerError> {
         let parts = self.parts.clone();
         blocking(move || {
-            parts
+            let all_known = parts
                 .certificates
                 .reload(&config)
-                .map_err(ServerError::Reload)?;
+                .map_err(|error| ServerError::Reload(error.to_string()))?;
             parts.tree.set_policy(Arc::new(config.protocol.policy()));
             let mut current = parts.config.lock().unwrap_or_else(PoisonError::into_inner);
-            let needs_restart = current.needs_restart(&config);
+            let mut needs_restart = current.needs_restart(&config);
+            if !all_known {
+                needs_restart.push("tls.certificate");
+            }
             // What needs a restart stays as it is, so that the next comparison is right.
             current.tls = config.tls;
             current.protocol = config.protocol;

@@ -13,6 +13,8 @@ use mailroost_actors::TreeError;
 use mailroost_auth::HashError;
 use mailroost_storage::{StoreError, UserNameError};
 
+use crate::tls::TlsSetupError;
+
 pub use builder::ServerBuilder;
 pub use handle::{Reloaded, ServerHandle};
 pub use intake::{blocking, stage};
@@ -45,8 +47,11 @@ pub enum StartError {
         source: io::Error,
     },
     /// A certificate cannot be used.
-    #[error("{0}")]
-    Tls(String),
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// A listener has implicit TLS, but there is no certificate for it.
+    #[error("{0}: implicit TLS needs a certificate")]
+    NoCertificate(SocketAddr),
     /// Password hashes cannot be made as the settings say.
     #[error(transparent)]
     Hash(#[from] HashError),

@@ -1,0 +1,112 @@
+//! The daemon's side of the control socket.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::{Uid, geteuid};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::codec::FrameStream;
+use super::execute::Conversation;
+use crate::server::ServerHandle;
+
+/// Conversations at once: administration is people and scripts, and each may hold a staged
+/// message's file open.
+const CONVERSATIONS_MAX: usize = 64;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+#[error("the control socket {}: {source}", path.display())]
+pub struct ControlError {
+    /// Where it should be.
+    pub path: PathBuf,
+    /// Why it is not.
+    pub source: io::Error,
+}
+
+/// A socket on which administrators are served. It is removed when this is dropped.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Binds it. The caller owns the store, so whatever is there is left from a daemon that
+    /// was killed, and goes.
+    ///
+    /// # Errors
+    /// If the folder or the socket cannot be made.
+    pub fn bind(path: &Path) -> Result<Self, ControlError> {
+        let failed = |source| ControlError { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Serves until it is dropped; conversations under way end with it.
+    pub async fn serve(self, server: ServerHandle, log: slog::Logger) {
+        let places = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
+        let mut conversations = JoinSet::new();
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            while conversations.try_join_next().is_some() {}
+            match self.listener.accept().await {
+                Ok((stream, _)) if admitted(&stream) => {
+                    let (server, log) = (server.clone(), log.clone());
+                    conversations.spawn_local(async move {
+                        if let Err(error) = serve_connection(stream, server).await {
+                            slog::debug!(log, "control connection"; "error" => %error);
+                        }
+                        drop(place);
+                    });
+                }
+                Ok((stream, _)) => {
+                    let uid = stream.peer_cred().map_or(-1, |peer| i64::from(peer.uid()));
+                    slog::warn!(log, "control connection refused"; "uid" => uid);
+                }
+                // No file descriptors: conversations will give theirs back.
+                Err(error) => {
+                    slog::warn!(log, "control connection not accepted"; "error" => %error);
+                    conversations.join_next().await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // It may be gone with its folder.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Root and the user that the server runs as.
+fn admitted(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| {
+        let uid = Uid::from_raw(peer.uid());
+        uid.is_root() || uid == geteuid()
+    })
+}
+
+/// Serves one conversation to its end.
+///
+/// # Errors
+/// When the connection breaks or what arrives is not of the protocol. What was staged and not
+/// delivered is let go of.
+pub async fn serve_connection(stream: UnixStream, server: ServerHandle) -> io::Result<()> {
+    Conversation::new(FrameStream::new(stream), server).run().await
+}
