@@ -33,6 +33,7 @@
 //! | --- | --- |
 //! | [`config`] | what can be set, read from TOML |
 //! | [`server`] | the builder and the handle |
+//! | [`logging`] | lines for people or programs, from a thread of their own |
 //! | [`tls`] | certificates, and TLS by either provider |
 //! | [`control`] | administration of a server, running or not |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
@@ -40,6 +41,7 @@
 pub mod config;
 pub mod control;
 pub mod exit;
+pub mod logging;
 pub mod server;
 pub mod tls;
 
