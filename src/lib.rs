@@ -36,10 +36,13 @@
 //! | [`logging`] | lines for people or programs, from a thread of their own |
 //! | [`tls`] | certificates, and TLS by either provider |
 //! | [`control`] | administration of a server, running or not |
+//! | [`daemon`], [`cli`] | the program: signals, command line, exit statuses |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
 
+pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod exit;
 pub mod logging;
 pub mod server;

@@ -112,7 +112,14 @@ fn pair(
     certificate: Option<&Path>,
     key: Option<&Path>,
 ) -> Result<(), Conflict> {
-    let conflict = |key, why| Err(Conflict { section, index, key, why });
+    let conflict = |key, why| {
+        Err(Conflict {
+            section,
+            index,
+            key,
+            why,
+        })
+    };
     let (certificate, key) = match (certificate, key) {
         (None, None) => return Ok(()),
         (Some(_), None) => return conflict("key", "the certificate needs its private key".into()),
@@ -120,7 +127,10 @@ fn pair(
         (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
     };
     let files = CertificateFiles { certificate, key };
-    let settings = TlsSettings { provider: provider.into(), certificates: vec![files.clone()] };
+    let settings = TlsSettings {
+        provider: provider.into(),
+        certificates: vec![files.clone()],
+    };
     match ReloadableAcceptor::new(settings) {
         Ok(_) => Ok(()),
         Err(error) => conflict(blamed(&error, &files.key), error.to_string()),

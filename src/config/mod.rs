@@ -108,18 +108,19 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-            file: name.clone(),
-            line: None,
-            text: format!("cannot be read: {error}"),
-            unreadable: true,
-        })?;
-        let mut config = Self::deserialize(&name, &text)?;
-        config.resolve_paths(file.parent().unwrap_or(Path::new("")));
+        let (name, text, config) = Self::open(file)?;
         check::check(&config)
             .map_err(|conflict| blame::conflict(&name, &text, &config, conflict))?;
         Ok(config)
+    }
+
+    /// Reads a file and checks each setting, but neither whether they go together nor the files
+    /// that it names: enough for whoever does not serve.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        Self::open(file).map(|(.., config)| config)
     }
 
     /// Reads TOML; `name` stands for the file in errors. Paths stay as they are.
@@ -163,6 +164,19 @@ impl Config {
             .collect()
     }
 
+    fn open(file: &Path) -> Result<(String, String, Self), ConfigError> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: name.clone(),
+            line: None,
+            text: format!("cannot be read: {error}"),
+            unreadable: true,
+        })?;
+        let mut config = Self::deserialize(&name, &text)?;
+        config.resolve_paths(file.parent().unwrap_or(Path::new("")));
+        Ok((name, text, config))
+    }
+
     fn deserialize(name: &str, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| blame::syntax_or_value(name, text, &error))
     }
@@ -170,6 +184,7 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| *path = folder.join(&path);
         resolve(&mut self.server.store);
+        self.store.high_water_folder.iter_mut().for_each(resolve);
         let listeners = self
             .listener
             .iter_mut()

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use mailroost_auth::{Cost, HashError};
+
 use super::section::section;
 use super::value::{Domain, Kib, Ranged, Seconds, choice};
 
@@ -79,7 +81,13 @@ section! {
         cache: Kib<1024, 67_108_864> = Kib::fixed(131_072),
         /// How long the index may take to open before it is taken for damaged, set aside and
         /// rebuilt from the messages.
-        probe_timeout: Seconds<1, 3600> = Seconds::fixed(60),
+        probe_timeout: Seconds<1, 3600> = Seconds::fixed(30),
+        /// Space on the disk that deliveries leave free.
+        reserve: Kib<1024, 1_073_741_824> = Kib::fixed(32_768),
+        /// Where the high-water marks of the unique-ids are kept. Not set: in the folder of the
+        /// store. Elsewhere they survive that the store is restored from a backup, so that no
+        /// unique-id is used again.
+        high_water_folder: Option<PathBuf> = None,
     }
 }
 
@@ -154,6 +162,22 @@ impl From<TlsProvider> for crate::tls::Provider {
             TlsProvider::Openssl => Self::Openssl,
             TlsProvider::NativeTls => Self::NativeTls,
         }
+    }
+}
+
+impl AuthSettings {
+    /// What a new hash costs. One lane: a check shall take one processor.
+    ///
+    /// # Errors
+    /// When memory times passes is too much.
+    pub fn cost(&self) -> Result<Cost, HashError> {
+        // The ranges of the settings fit in 32 bits.
+        let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        Cost::new(
+            narrow(self.argon2_memory.value()),
+            narrow(self.argon2_passes.value()),
+            1,
+        )
     }
 }
 

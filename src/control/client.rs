@@ -74,7 +74,10 @@ impl Client {
     /// # Errors
     /// `Unreachable`, `Version`.
     pub fn connect(path: &Path) -> Result<Option<Self>, ClientError> {
-        let unreachable = |why| ClientError::Unreachable { path: path.to_owned(), why };
+        let unreachable = |why| ClientError::Unreachable {
+            path: path.to_owned(),
+            why,
+        };
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
             Err(error)
@@ -87,15 +90,20 @@ impl Client {
             }
             Err(error) => return Err(unreachable(error.to_string())),
         };
-        let holder = getsockopt(&stream, PeerCredentials)
-            .map_or_else(|_| "the daemon".into(), |peer| format!("process {}", peer.pid()));
+        let holder = getsockopt(&stream, PeerCredentials).map_or_else(
+            |_| "the daemon".into(),
+            |peer| format!("process {}", peer.pid()),
+        );
         let mut client = Self::new(stream);
         match client.hello(Some(HELLO_TIMEOUT)) {
             Ok(()) => Ok(Some(client)),
             Err(ClientError::Broken(error)) => {
                 let why = match error.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                        format!("{holder} does not answer within {} s", HELLO_TIMEOUT.as_secs())
+                        format!(
+                            "{holder} does not answer within {} s",
+                            HELLO_TIMEOUT.as_secs()
+                        )
                     }
                     io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                         format!("{holder} serves root and its own user alone, or is about to end")
@@ -111,15 +119,26 @@ impl Client {
     /// Speaks over a connection that is there.
     pub fn new(stream: UnixStream) -> Self {
         let (input, output) = (BytesMut::new(), BytesMut::new());
-        Self { stream, codec: ControlCodec::new(), input, output }
+        Self {
+            stream,
+            codec: ControlCodec::new(),
+            input,
+            output,
+        }
     }
 
     fn hello(&mut self, timeout: Option<Duration>) -> Result<(), ClientError> {
-        self.stream.set_read_timeout(timeout).map_err(ClientError::Broken)?;
+        self.stream
+            .set_read_timeout(timeout)
+            .map_err(ClientError::Broken)?;
         let reply = self.ask(&Request::Hello)?;
-        self.stream.set_read_timeout(None).map_err(ClientError::Broken)?;
+        self.stream
+            .set_read_timeout(None)
+            .map_err(ClientError::Broken)?;
         match reply {
-            Reply::Hello { protocol: PROTOCOL, .. } => Ok(()),
+            Reply::Hello {
+                protocol: PROTOCOL, ..
+            } => Ok(()),
             Reply::Hello { pid, .. } => Err(ClientError::Version { pid }),
             _ => Err(unexpected()),
         }
@@ -134,7 +153,10 @@ impl Client {
         name: &str,
         password_hash: Option<String>,
     ) -> Result<UserRow, ClientError> {
-        self.ask_user(&Request::AddUser { name: name.into(), password_hash })
+        self.ask_user(&Request::AddUser {
+            name: name.into(),
+            password_hash,
+        })
     }
 
     /// Replaces a user's password hash; with `None` no password will do.
@@ -146,7 +168,10 @@ impl Client {
         name: &str,
         password_hash: Option<String>,
     ) -> Result<UserRow, ClientError> {
-        self.ask_user(&Request::SetPassword { name: name.into(), password_hash })
+        self.ask_user(&Request::SetPassword {
+            name: name.into(),
+            password_hash,
+        })
     }
 
     /// Changes what else is kept of a user.
@@ -154,7 +179,10 @@ impl Client {
     /// # Errors
     /// `NoSuchUser`.
     pub fn set_user(&mut self, name: &str, changes: UserChanges) -> Result<UserRow, ClientError> {
-        self.ask_user(&Request::SetUser { name: name.into(), changes })
+        self.ask_user(&Request::SetUser {
+            name: name.into(),
+            changes,
+        })
     }
 
     /// Ends a user's sessions and removes user, maildrop and messages.
@@ -186,7 +214,9 @@ impl Client {
             let Reply::Users { users } = self.ask(&Request::Users { after })? else {
                 return Err(unexpected().into());
             };
-            let Some(last) = users.last() else { return Ok(()) };
+            let Some(last) = users.last() else {
+                return Ok(());
+            };
             after = Some(last.name.clone());
             users.into_iter().try_for_each(&mut each)?;
         }
@@ -203,11 +233,16 @@ impl Client {
     ) -> Result<(), E> {
         let mut after = None;
         loop {
-            let request = Request::Messages { user: user.into(), after };
+            let request = Request::Messages {
+                user: user.into(),
+                after,
+            };
             let Reply::Messages { messages } = self.ask(&request)? else {
                 return Err(unexpected().into());
             };
-            let Some(last) = messages.last() else { return Ok(()) };
+            let Some(last) = messages.last() else {
+                return Ok(());
+            };
             after = Some(last.id);
             messages.into_iter().try_for_each(&mut each)?;
         }
@@ -218,7 +253,10 @@ impl Client {
     /// # Errors
     /// `NoSuchUser`; what the store says.
     pub fn remove(&mut self, user: &str, ids: Vec<u64>) -> Result<usize, ClientError> {
-        match self.ask(&Request::Remove { user: user.into(), ids })? {
+        match self.ask(&Request::Remove {
+            user: user.into(),
+            ids,
+        })? {
             Reply::Removed { count } => Ok(count),
             _ => Err(unexpected()),
         }
@@ -266,22 +304,27 @@ impl Client {
         received_secs: Option<u64>,
         carried_unique_id: Option<Box<str>>,
     ) -> Result<(), ClientError> {
-        self.send_request(&Request::Stage { received_secs, carried_unique_id })
+        self.send_request(&Request::Stage {
+            received_secs,
+            carried_unique_id,
+        })
     }
 
     pub(super) fn send_chunk(&mut self, octets: &[u8]) -> Result<(), ClientError> {
-        octets.chunks(CHUNK_OCTETS).try_for_each(|chunk| {
-            self.send(Frame::Chunk(Bytes::copy_from_slice(chunk)))
-        })
+        octets
+            .chunks(CHUNK_OCTETS)
+            .try_for_each(|chunk| self.send(Frame::Chunk(Bytes::copy_from_slice(chunk))))
     }
 
     /// Ends the message: its token, what is known of it, and when it was received.
     pub(super) fn end_stage(&mut self) -> Result<(u64, BodyFacts, u64), ClientError> {
         self.send(Frame::End)?;
         match self.reply()? {
-            Reply::Staged { token, facts, received_secs } => {
-                Ok((token, facts.into(), received_secs))
-            }
+            Reply::Staged {
+                token,
+                facts,
+                received_secs,
+            } => Ok((token, facts.into(), received_secs)),
             _ => Err(unexpected()),
         }
     }
@@ -298,14 +341,20 @@ impl Client {
         user: &str,
         tokens: Vec<u64>,
     ) -> Result<Vec<MessageId>, ClientError> {
-        match self.ask(&Request::Deliver { user: user.into(), tokens })? {
+        match self.ask(&Request::Deliver {
+            user: user.into(),
+            tokens,
+        })? {
             Reply::Delivered { ids } => Ok(ids.into_iter().map(MessageId).collect()),
             _ => Err(unexpected()),
         }
     }
 
     pub(super) fn begin_read(&mut self, user: &str, id: u64) -> Result<BodyFacts, ClientError> {
-        match self.ask(&Request::Read { user: user.into(), id })? {
+        match self.ask(&Request::Read {
+            user: user.into(),
+            id,
+        })? {
             Reply::Body { facts } => Ok(facts.into()),
             _ => Err(unexpected()),
         }
@@ -336,7 +385,8 @@ impl Client {
     }
 
     fn send_request(&mut self, request: &Request) -> Result<(), ClientError> {
-        let text = serde_json::to_vec(request).map_err(|error| ClientError::Broken(error.into()))?;
+        let text =
+            serde_json::to_vec(request).map_err(|error| ClientError::Broken(error.into()))?;
         self.send(Frame::Json(text.into()))
     }
 
@@ -352,13 +402,21 @@ impl Client {
 
     fn send(&mut self, frame: Frame) -> Result<(), ClientError> {
         self.output.clear();
-        self.codec.encode(frame, &mut self.output).map_err(ClientError::Broken)?;
-        self.stream.write_all(&self.output).map_err(ClientError::Broken)
+        self.codec
+            .encode(frame, &mut self.output)
+            .map_err(ClientError::Broken)?;
+        self.stream
+            .write_all(&self.output)
+            .map_err(ClientError::Broken)
     }
 
     fn receive(&mut self) -> Result<Frame, ClientError> {
         loop {
-            if let Some(frame) = self.codec.decode(&mut self.input).map_err(ClientError::Broken)? {
+            if let Some(frame) = self
+                .codec
+                .decode(&mut self.input)
+                .map_err(ClientError::Broken)?
+            {
                 return Ok(frame);
             }
             let begin = self.input.len();
@@ -380,5 +438,9 @@ fn parse(text: &[u8]) -> Result<Reply, ClientError> {
 }
 
 fn unexpected() -> ClientError {
-    Fault::new(FaultKind::Protocol, "the server's reply does not go with the request").into()
+    Fault::new(
+        FaultKind::Protocol,
+        "the server's reply does not go with the request",
+    )
+    .into()
 }

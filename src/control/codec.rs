@@ -48,7 +48,10 @@ impl Decoder for ControlCodec {
             Some(b'J') => Ok(Some(Frame::Json(frame.freeze()))),
             Some(b'C') => Ok(Some(Frame::Chunk(frame.freeze()))),
             Some(b'E') if frame.is_empty() => Ok(Some(Frame::End)),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not a frame of this protocol")),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "not a frame of this protocol",
+            )),
         }
     }
 }
@@ -86,7 +89,12 @@ pub(super) struct FrameStream {
 impl FrameStream {
     pub(super) fn new(stream: UnixStream) -> Self {
         let codec = ControlCodec::new();
-        Self { stream, codec, input: BytesMut::new(), output: BytesMut::new() }
+        Self {
+            stream,
+            codec,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        }
     }
 
     /// The next frame; `None` when the peer has hung up between two.
@@ -116,7 +124,11 @@ mod tests {
     use super::*;
 
     fn frames() -> [Frame; 3] {
-        [Frame::Json(Bytes::from_static(b"{}")), Frame::Chunk(Bytes::from_static(b"x")), Frame::End]
+        [
+            Frame::Json(Bytes::from_static(b"{}")),
+            Frame::Chunk(Bytes::from_static(b"x")),
+            Frame::End,
+        ]
     }
 
     #[test]
@@ -140,7 +152,13 @@ mod tests {
         assert!(decode(&[0, 0, 0, 1, b'X']).is_err());
         assert!(decode(&[0, 0, 0, 2, b'E', 0]).is_err());
         assert!(decode(&[0xff, 0, 0, 0]).is_err());
-        assert!(ControlCodec::new().encode(
-            Frame::Chunk(Bytes::from(vec![0; FRAME_OCTETS_MAX])), &mut BytesMut::new()).is_err());
+        assert!(
+            ControlCodec::new()
+                .encode(
+                    Frame::Chunk(Bytes::from(vec![0; FRAME_OCTETS_MAX])),
+                    &mut BytesMut::new()
+                )
+                .is_err()
+        );
     }
 }

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
-use mailroost_storage::{
-    Body, Delivery, MessageId, NewUser, Staging, StoreError, User, UserName,
-};
+use mailroost_storage::{Body, Delivery, MessageId, NewUser, Staging, StoreError, User, UserName};
 use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
@@ -35,7 +33,12 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(frames: FrameStream, server: ServerHandle) -> Self {
-        Self { frames, server, staged: HashMap::new(), next_token: 0 }
+        Self {
+            frames,
+            server,
+            staged: HashMap::new(),
+            next_token: 0,
+        }
     }
 
     /// Until the client hangs up.
@@ -54,15 +57,23 @@ impl Conversation {
                 }
             };
             match request {
-                Request::Stage { received_secs, carried_unique_id } => {
+                Request::Stage {
+                    received_secs,
+                    carried_unique_id,
+                } => {
                     let octets_max = self.server.message_octets_max();
-                    let staging = Staging { octets_max, received_secs, carried_unique_id };
+                    let staging = Staging {
+                        octets_max,
+                        received_secs,
+                        carried_unique_id,
+                    };
                     self.stage(staging).await?;
                 }
                 Request::Read { user, id } => self.read(&user, MessageId(id)).await?,
                 request => {
                     let reply = self.execute(request).await;
-                    self.reply(reply.unwrap_or_else(|fault| Reply::Failed { fault })).await?;
+                    self.reply(reply.unwrap_or_else(|fault| Reply::Failed { fault }))
+                        .await?;
                 }
             }
         }
@@ -73,21 +84,32 @@ impl Conversation {
     async fn execute(&mut self, request: Request) -> Result<Reply, Fault> {
         let server = &self.server;
         Ok(match request {
-            Request::Hello => Reply::Hello { protocol: PROTOCOL, pid: std::process::id() },
-            Request::AddUser { name, password_hash } => {
-                Reply::User { user: add_user(server, &name, password_hash).await?.into() }
-            }
-            Request::SetPassword { name, password_hash } => {
+            Request::Hello => Reply::Hello {
+                protocol: PROTOCOL,
+                pid: std::process::id(),
+            },
+            Request::AddUser {
+                name,
+                password_hash,
+            } => Reply::User {
+                user: add_user(server, &name, password_hash).await?.into(),
+            },
+            Request::SetPassword {
+                name,
+                password_hash,
+            } => {
                 check_hash(server, password_hash.clone()).await?;
                 update(server, &name, |user| user.password_hash = password_hash).await?
             }
             Request::SetUser { name, changes } => {
                 update(server, &name, |user| change(user, changes)).await?
             }
-            Request::RemoveUser { name } => {
-                Reply::User { user: server.remove_user(&name).await?.into() }
-            }
-            Request::User { name } => Reply::User { user: server.user(&name).await?.into() },
+            Request::RemoveUser { name } => Reply::User {
+                user: server.remove_user(&name).await?.into(),
+            },
+            Request::User { name } => Reply::User {
+                user: server.user(&name).await?.into(),
+            },
             Request::Users { after } => users(server, after).await?,
             Request::Discard { token } => {
                 self.staged.remove(&token);
@@ -97,11 +119,18 @@ impl Conversation {
             Request::Messages { user, after } => messages(server, &user, after).await?,
             Request::Remove { user, ids } => {
                 let ids = ids.into_iter().map(MessageId).collect();
-                Reply::Removed { count: server.remove(&user, ids).await? }
+                Reply::Removed {
+                    count: server.remove(&user, ids).await?,
+                }
             }
-            Request::Census => Reply::Census { tree: server.census().await.into() },
+            Request::Census => Reply::Census {
+                tree: server.census().await.into(),
+            },
             Request::Stage { .. } | Request::Read { .. } => {
-                return Err(Fault::new(FaultKind::Protocol, "a message does not belong here"));
+                return Err(Fault::new(
+                    FaultKind::Protocol,
+                    "a message does not belong here",
+                ));
             }
         })
     }
@@ -110,18 +139,27 @@ impl Conversation {
         let user = self.server.user(user).await?;
         let deliveries = tokens.iter().map(|token| self.staged.remove(token));
         let Some(deliveries) = deliveries.collect::<Option<Vec<_>>>() else {
-            return Err(Fault::new(FaultKind::Protocol, "a message that was not staged"));
+            return Err(Fault::new(
+                FaultKind::Protocol,
+                "a message that was not staged",
+            ));
         };
         let ids = self.server.tree().deliver(user.maildrop, deliveries).await;
         let ids = ids.map_err(ServerError::from)?;
-        Ok(Reply::Delivered { ids: ids.into_iter().map(|id| id.0).collect() })
+        Ok(Reply::Delivered {
+            ids: ids.into_iter().map(|id| id.0).collect(),
+        })
     }
 
     /// Takes a message in while it arrives. All of it is read even when the store has already
     /// refused it, so that the client gets to know why.
     async fn stage(&mut self, staging: Staging) -> io::Result<()> {
         let (chunks, arriving) = mpsc::channel(CHUNKS_WAITING);
-        let reader = Arriving { chunks: arriving, chunk: Bytes::new(), complete: false };
+        let reader = Arriving {
+            chunks: arriving,
+            chunk: Bytes::new(),
+            complete: false,
+        };
         let staged = actix_rt::spawn(stage(self.server.store().clone(), staging, reader));
         loop {
             match self.frames.receive().await? {
@@ -133,18 +171,26 @@ impl Conversation {
         }
         drop(chunks.send(None).await);
         let delivery = match staged.await {
-            Ok(Ok(_)) if self.staged.len() >= STAGED_MAX => {
-                Err(Fault::new(FaultKind::Protocol, "too many messages wait for delivery"))
-            }
+            Ok(Ok(_)) if self.staged.len() >= STAGED_MAX => Err(Fault::new(
+                FaultKind::Protocol,
+                "too many messages wait for delivery",
+            )),
             Ok(staged) => staged.map_err(Fault::from),
-            Err(_) => Err(Fault::new(FaultKind::Unavailable, "the staging of a message failed")),
+            Err(_) => Err(Fault::new(
+                FaultKind::Unavailable,
+                "the staging of a message failed",
+            )),
         };
         let reply = match delivery {
             Ok(delivery) => {
                 let (facts, received_secs) = (delivery.facts.into(), delivery.received_secs);
                 self.next_token += 1;
                 self.staged.insert(self.next_token, delivery);
-                Reply::Staged { token: self.next_token, facts, received_secs }
+                Reply::Staged {
+                    token: self.next_token,
+                    facts,
+                    received_secs,
+                }
             }
             Err(fault) => Reply::Failed { fault },
         };
@@ -157,7 +203,10 @@ impl Conversation {
             Ok(body) => body,
             Err(fault) => return self.reply(Reply::Failed { fault }).await,
         };
-        self.reply(Reply::Body { facts: body.facts().into() }).await?;
+        self.reply(Reply::Body {
+            facts: body.facts().into(),
+        })
+        .await?;
         let (chunks, mut leaving) = mpsc::channel(CHUNKS_WAITING);
         actix_rt::task::spawn_blocking(move || pump(body, &chunks));
         while let Some(chunk) = leaving.recv().await {
@@ -173,7 +222,9 @@ impl Conversation {
     }
 
     async fn reply(&mut self, reply: Reply) -> io::Result<()> {
-        self.frames.send(Frame::Json(serde_json::to_vec(&reply)?.into())).await
+        self.frames
+            .send(Frame::Json(serde_json::to_vec(&reply)?.into()))
+            .await
     }
 }
 
@@ -189,7 +240,13 @@ async fn add_user(
     let name = UserName::new(name).map_err(ServerError::from)?;
     check_hash(server, password_hash.clone()).await?;
     let directory = server.directory().clone();
-    Ok(blocking(move || directory.add(NewUser { name, password_hash })).await?)
+    Ok(blocking(move || {
+        directory.add(NewUser {
+            name,
+            password_hash,
+        })
+    })
+    .await?)
 }
 
 /// A hash that cannot be checked would lock its user out. Trying it costs what a log-on costs.
@@ -225,24 +282,29 @@ fn change(user: &mut User, changes: UserChanges) {
 }
 
 async fn users(server: &ServerHandle, after: Option<String>) -> Result<Reply, Fault> {
-    let after = after.map(|name| UserName::new(&name)).transpose().map_err(ServerError::from)?;
+    let after = after
+        .map(|name| UserName::new(&name))
+        .transpose()
+        .map_err(ServerError::from)?;
     let directory = server.directory().clone();
     let users = blocking(move || directory.list(after.as_ref(), PAGE_ROWS)).await?;
-    Ok(Reply::Users { users: users.into_iter().map(UserRow::from).collect() })
+    Ok(Reply::Users {
+        users: users.into_iter().map(UserRow::from).collect(),
+    })
 }
 
-async fn messages(
-    server: &ServerHandle,
-    user: &str,
-    after: Option<u64>,
-) -> Result<Reply, Fault> {
+async fn messages(server: &ServerHandle, user: &str, after: Option<u64>) -> Result<Reply, Fault> {
     let contents = server.contents(user).await?;
     let begin = match after {
-        Some(after) => contents.messages.partition_point(|message| message.id.0 <= after),
+        Some(after) => contents
+            .messages
+            .partition_point(|message| message.id.0 <= after),
         None => 0,
     };
     let page = contents.messages[begin..].iter().take(PAGE_ROWS);
-    Ok(Reply::Messages { messages: page.map(MessageRow::from).collect() })
+    Ok(Reply::Messages {
+        messages: page.map(MessageRow::from).collect(),
+    })
 }
 
 async fn open(server: &ServerHandle, user: &str, id: MessageId) -> Result<Box<dyn Body>, Fault> {

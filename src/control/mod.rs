@@ -24,14 +24,7 @@ mod protocol;
 mod remote;
 mod server;
 
-use std::path::{Path, PathBuf};
-
 pub use client::{Client, ClientError};
-pub use protocol::{Fault, FaultKind, MessageRow, TreeNode, UserRow};
+pub use protocol::{Fault, FaultKind, MessageRow, Sizes, TreeNode, UserChanges, UserRow};
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};
-
-/// Where a store's control socket is, if nothing else is set.
-pub fn default_socket(store: &Path) -> PathBuf {
-    store.join("control")
-}

@@ -14,9 +14,15 @@ pub(super) enum Request {
     /// Who is there?
     Hello,
     /// Add a user.
-    AddUser { name: String, password_hash: Option<String> },
+    AddUser {
+        name: String,
+        password_hash: Option<String>,
+    },
     /// Replace a user's password hash.
-    SetPassword { name: String, password_hash: Option<String> },
+    SetPassword {
+        name: String,
+        password_hash: Option<String>,
+    },
     /// Change what else is kept of a user.
     SetUser { name: String, changes: UserChanges },
     /// End a user's sessions and remove user, maildrop and messages.
@@ -26,7 +32,10 @@ pub(super) enum Request {
     /// The next page of users, after a name.
     Users { after: Option<String> },
     /// Take a message in; it follows. Not yet visible.
-    Stage { received_secs: Option<u64>, carried_unique_id: Option<Box<str>> },
+    Stage {
+        received_secs: Option<u64>,
+        carried_unique_id: Option<Box<str>>,
+    },
     /// Let go of a staged message.
     Discard { token: u64 },
     /// Deliver staged messages, all or none.
@@ -69,19 +78,42 @@ pub enum Sizes {
 pub(super) enum Reply {
     /// It is done.
     Done,
-    Hello { protocol: u32, pid: u32 },
-    User { user: UserRow },
+    Hello {
+        protocol: u32,
+        pid: u32,
+    },
+    User {
+        user: UserRow,
+    },
     /// A page; an empty one is the end.
-    Users { users: Vec<UserRow> },
-    Staged { token: u64, facts: FactsRow, received_secs: u64 },
-    Delivered { ids: Vec<u64> },
+    Users {
+        users: Vec<UserRow>,
+    },
+    Staged {
+        token: u64,
+        facts: FactsRow,
+        received_secs: u64,
+    },
+    Delivered {
+        ids: Vec<u64>,
+    },
     /// A page; an empty one is the end.
-    Messages { messages: Vec<MessageRow> },
+    Messages {
+        messages: Vec<MessageRow>,
+    },
     /// The message follows.
-    Body { facts: FactsRow },
-    Removed { count: usize },
-    Census { tree: TreeNode },
-    Failed { fault: Fault },
+    Body {
+        facts: FactsRow,
+    },
+    Removed {
+        count: usize,
+    },
+    Census {
+        tree: TreeNode,
+    },
+    Failed {
+        fault: Fault,
+    },
 }
 
 /// Which form of the protocol this is. A daemon and a command line of different forms refuse to
@@ -136,7 +168,9 @@ pub struct MessageRow {
 impl MessageRow {
     /// What UIDL shows (MS-STANXPOP3 C0007, C0009).
     pub fn unique_id(&self) -> String {
-        self.carried_unique_id.as_ref().map_or_else(|| self.id.to_string(), ToString::to_string)
+        self.carried_unique_id
+            .as_ref()
+            .map_or_else(|| self.id.to_string(), ToString::to_string)
     }
 }
 
@@ -174,15 +208,31 @@ pub(super) struct FactsRow {
 
 impl From<BodyFacts> for FactsRow {
     fn from(facts: BodyFacts) -> Self {
-        let BodyFacts { octets, header_octets, dot_lines } = facts;
-        Self { octets, header_octets, dot_lines }
+        let BodyFacts {
+            octets,
+            header_octets,
+            dot_lines,
+        } = facts;
+        Self {
+            octets,
+            header_octets,
+            dot_lines,
+        }
     }
 }
 
 impl From<FactsRow> for BodyFacts {
     fn from(row: FactsRow) -> Self {
-        let FactsRow { octets, header_octets, dot_lines } = row;
-        Self { octets, header_octets, dot_lines }
+        let FactsRow {
+            octets,
+            header_octets,
+            dot_lines,
+        } = row;
+        Self {
+            octets,
+            header_octets,
+            dot_lines,
+        }
     }
 }
 
@@ -222,7 +272,10 @@ pub struct Fault {
 
 impl Fault {
     pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 }
 

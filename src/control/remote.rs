@@ -48,10 +48,17 @@ impl RemoteStore {
     ) -> Result<Vec<MessageId>, StoreError> {
         let tokens = deliveries
             .into_iter()
-            .map(|delivery| delivery.material.downcast::<Token>().map(|token| token.spend()))
+            .map(|delivery| {
+                delivery
+                    .material
+                    .downcast::<Token>()
+                    .map(|token| token.spend())
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| StoreError::new(StoreErrorKind::Invalid, "staged in another store"))?;
-        lock(&self.0).deliver_staged(user, tokens).map_err(store_error)
+        lock(&self.0)
+            .deliver_staged(user, tokens)
+            .map_err(store_error)
     }
 }
 
@@ -62,11 +69,17 @@ impl MaildropStore for RemoteStore {
     }
 
     fn stage(&self, staging: Staging) -> Result<Box<dyn StagedBody>, StoreError> {
-        let begun = lock(&self.0).begin_stage(staging.received_secs, staging.carried_unique_id.clone());
+        let begun =
+            lock(&self.0).begin_stage(staging.received_secs, staging.carried_unique_id.clone());
         begun.map_err(store_error)?;
         let (client, octets_left) = (self.0.clone(), staging.octets_max);
         let carried_unique_id = staging.carried_unique_id;
-        Ok(Box::new(RemoteStaging { client, carried_unique_id, octets_left, ended: false }))
+        Ok(Box::new(RemoteStaging {
+            client,
+            carried_unique_id,
+            octets_left,
+            ended: false,
+        }))
     }
 
     fn housekeeping(&self) -> Result<Housekeeping, StoreError> {
@@ -94,7 +107,8 @@ impl Write for RemoteStaging {
             })?;
         }
         let sent = lock(&self.client).send_chunk(octets);
-        sent.map(|()| octets.len()).map_err(|error| io::Error::other(store_error(error)))
+        sent.map(|()| octets.len())
+            .map_err(|error| io::Error::other(store_error(error)))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -106,7 +120,10 @@ impl StagedBody for RemoteStaging {
     fn finish(mut self: Box<Self>) -> Result<Delivery, StoreError> {
         self.ended = true;
         let (token, facts, received_secs) = lock(&self.client).end_stage().map_err(store_error)?;
-        let material = Token { client: self.client.clone(), token: Some(token) };
+        let material = Token {
+            client: self.client.clone(),
+            token: Some(token),
+        };
         Ok(Delivery {
             facts,
             received_secs,
@@ -122,7 +139,9 @@ impl Drop for RemoteStaging {
         if !self.ended {
             let mut client = lock(&self.client);
             // If the connection is broken, so will the next request say.
-            let _ = client.end_stage().and_then(|(token, ..)| client.discard(token));
+            let _ = client
+                .end_stage()
+                .and_then(|(token, ..)| client.discard(token));
         }
     }
 }
@@ -156,15 +175,25 @@ pub struct RemoteBodies {
 impl RemoteBodies {
     /// Over a conversation.
     pub fn new(client: Client, user: &str) -> Self {
-        Self { client: Arc::new(Mutex::new(client)), user: user.into() }
+        Self {
+            client: Arc::new(Mutex::new(client)),
+            user: user.into(),
+        }
     }
 }
 
 impl BodySource for RemoteBodies {
     fn open(&self, message: MessageId) -> Result<Box<dyn Body>, StoreError> {
-        let facts = lock(&self.client).begin_read(&self.user, message.0).map_err(store_error)?;
+        let facts = lock(&self.client)
+            .begin_read(&self.user, message.0)
+            .map_err(store_error)?;
         let client = self.client.clone();
-        Ok(Box::new(RemoteBody { client, facts, chunk: Bytes::new(), ended: false }))
+        Ok(Box::new(RemoteBody {
+            client,
+            facts,
+            chunk: Bytes::new(),
+            ended: false,
+        }))
     }
 }
 

@@ -43,9 +43,16 @@ impl ControlSocket {
     /// # Errors
     /// If the folder or the socket cannot be made.
     pub fn bind(path: &Path) -> Result<Self, ControlError> {
-        let failed = |source| ControlError { path: path.to_owned(), source };
+        let failed = |source| ControlError {
+            path: path.to_owned(),
+            source,
+        };
         if let Some(folder) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(failed)?;
         }
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -53,7 +60,10 @@ impl ControlSocket {
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
     }
 
     /// Serves until it is dropped; conversations under way end with it.
@@ -61,7 +71,9 @@ impl ControlSocket {
         let places = Arc::new(Semaphore::new(CONVERSATIONS_MAX));
         let mut conversations = JoinSet::new();
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Ok(place) = places.clone().acquire_owned().await else {
+                return;
+            };
             while conversations.try_join_next().is_some() {}
             match self.listener.accept().await {
                 Ok((stream, _)) if admitted(&stream) => {
@@ -108,5 +120,7 @@ fn admitted(stream: &UnixStream) -> bool {
 /// When the connection breaks or what arrives is not of the protocol. What was staged and not
 /// delivered is let go of.
 pub async fn serve_connection(stream: UnixStream, server: ServerHandle) -> io::Result<()> {
-    Conversation::new(FrameStream::new(stream), server).run().await
+    Conversation::new(FrameStream::new(stream), server)
+        .run()
+        .await
 }

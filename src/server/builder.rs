@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use mailroost_actors::tls::TlsAcceptor;
 use mailroost_actors::{Blueprint, TreeHandle};
 use mailroost_auth::{
-    AcceptedDomains, Argon2id, CacheLimits, Cost, DirectoryPasswords, Mechanism, PasswordCache,
+    AcceptedDomains, Argon2id, CacheLimits, DirectoryPasswords, Mechanism, PasswordCache,
     PasswordSource, Plain,
 };
 use mailroost_protocol::Policy;
@@ -134,7 +134,7 @@ impl ServerBuilder {
         let store = self.store.ok_or(StartError::Missing("store"))?;
         let directory = self.directory.ok_or(StartError::Missing("directory"))?;
         let config = self.config;
-        let hasher = Arc::new(Argon2id::new(cost(&config.auth)?)?);
+        let hasher = Arc::new(Argon2id::new(config.auth.cost()?)?);
         let passwords = match self.passwords {
             Some(passwords) => passwords,
             None => passwords_of(directory.clone(), hasher.clone(), &config)?,
@@ -175,17 +175,6 @@ impl ServerBuilder {
             log,
         }))
     }
-}
-
-fn cost(auth: &AuthSettings) -> Result<Cost, StartError> {
-    // The ranges of the settings fit in 32 bits. One lane: a check shall take one processor.
-    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    let cost = Cost::new(
-        narrow(auth.argon2_memory.value()),
-        narrow(auth.argon2_passes.value()),
-        1,
-    );
-    Ok(cost?)
 }
 
 fn passwords_of(

@@ -51,8 +51,13 @@ impl Certificates {
 
     /// What somebody should look after, one line each.
     pub(super) fn warnings(&self, now_secs: i64) -> Vec<String> {
-        let facts = self.loaded.iter().flat_map(|(_, acceptor)| acceptor.certificates());
-        facts.flat_map(|facts: CertificateFacts| facts.warnings(now_secs, EXPIRY_AHEAD_SECS)).collect()
+        let facts = self
+            .loaded
+            .iter()
+            .flat_map(|(_, acceptor)| acceptor.certificates());
+        facts
+            .flat_map(|facts: CertificateFacts| facts.warnings(now_secs, EXPIRY_AHEAD_SECS))
+            .collect()
     }
 
     /// The socket with the TLS that it needs or offers.
@@ -110,14 +115,24 @@ impl Certificates {
 fn wanted(config: &Config) -> Vec<(Whose, TlsSettings)> {
     let provider = config.tls.provider.into();
     let own = config.listener.iter().map(|listener| {
-        (Whose::Listener(listener.socket_address()), &listener.certificate, &listener.key)
+        (
+            Whose::Listener(listener.socket_address()),
+            &listener.certificate,
+            &listener.key,
+        )
     });
     std::iter::once((Whose::Everybody, &config.tls.certificate, &config.tls.key))
         .chain(own)
         .filter_map(|(whose, certificate, key)| {
             let (certificate, key) = (certificate.clone()?, key.clone()?);
             let certificates = vec![CertificateFiles { certificate, key }];
-            Some((whose, TlsSettings { provider, certificates }))
+            Some((
+                whose,
+                TlsSettings {
+                    provider,
+                    certificates,
+                },
+            ))
         })
         .collect()
 }

@@ -1,0 +1,126 @@
+//! `mail`: what is in a maildrop, one message at a time.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+
+use mailroost_storage::{BodySource, MessageId};
+
+use super::admin::{settings, with_server};
+use super::options::MailCommand;
+use super::output::{Output, moment};
+use super::transfer;
+use crate::control::{Client, RemoteBodies};
+use crate::exit::{Failure, Status};
+
+/// Octets of a message that are shown at once.
+const PIECE_OCTETS: usize = 64 * 1024;
+
+pub(super) fn execute(file: Option<PathBuf>, command: MailCommand) -> Result<(), Failure> {
+    let config = settings(file)?;
+    match command {
+        MailCommand::Deliver { user } => {
+            let id = with_server(config, move |mut client| {
+                Ok(client.deliver(&user, &mut io::stdin().lock())?)
+            })?;
+            super::output::text(&format!("{id}\n"))
+        }
+        MailCommand::List { user } => with_server(config, move |mut client| {
+            let mut out = Output::new();
+            client.messages(&user, |message| {
+                let (unique_id, received) = (message.unique_id(), moment(message.received_secs));
+                out.line(&format!(
+                    "{unique_id}\t{}\t{received}",
+                    message.exact_octets
+                ))
+            })?;
+            out.finish()
+        }),
+        MailCommand::Show { user, unique_id } => with_server(config, move |mut client| {
+            let ids = numbers(&mut client, &user, &[unique_id])?;
+            show(client, &user, &ids)
+        }),
+        MailCommand::Remove {
+            user,
+            unique_ids,
+            all,
+        } => {
+            let count = with_server(config, move |mut client| {
+                let ids = if all {
+                    let mut ids = Vec::new();
+                    client.messages(&user, |message| {
+                        ids.push(message.id);
+                        Ok::<_, Failure>(())
+                    })?;
+                    ids
+                } else {
+                    numbers(&mut client, &user, &unique_ids)?
+                };
+                Ok(client.remove(&user, ids)?)
+            })?;
+            super::output::text(&format!("{count} removed\n"))
+        }
+        MailCommand::Export {
+            user,
+            mbox,
+            maildir,
+            x_uidl,
+        } => with_server(config, move |client| {
+            transfer::export(client, &user, mbox.as_deref(), maildir.as_deref(), x_uidl)
+        }),
+        MailCommand::Import {
+            user,
+            mbox,
+            maildir,
+            keep_unique_ids,
+            pass_over,
+        } => {
+            let source = transfer::source(mbox, maildir)?;
+            let unique_ids = keep_unique_ids.map(|keep| keep.0).unwrap_or_default();
+            with_server(config, move |client| {
+                transfer::import(client, &user, &source, unique_ids, pass_over)
+            })
+        }
+    }
+}
+
+/// The numbers of messages that are named by what UIDL shows, in the order given.
+fn numbers(client: &mut Client, user: &str, unique_ids: &[String]) -> Result<Vec<u64>, Failure> {
+    let mut found: HashMap<&str, Option<u64>> = unique_ids
+        .iter()
+        .map(|unique_id| (unique_id.as_str(), None))
+        .collect();
+    client.messages(user, |message| {
+        if let Some(place) = found.get_mut(message.unique_id().as_str()) {
+            *place = Some(message.id);
+        }
+        Ok::<_, Failure>(())
+    })?;
+    let number = |unique_id: &String| {
+        found
+            .get(unique_id.as_str())
+            .copied()
+            .flatten()
+            .ok_or_else(|| {
+                let message = format!("no message {unique_id:?} in the maildrop of {user:?}");
+                Failure::new(Status::Unavailable, message)
+            })
+    };
+    unique_ids.iter().map(number).collect()
+}
+
+fn show(client: Client, user: &str, ids: &[u64]) -> Result<(), Failure> {
+    let bodies = RemoteBodies::new(client, user);
+    let mut out = Output::new();
+    let mut piece = vec![0; PIECE_OCTETS];
+    for id in ids {
+        let mut body = bodies.open(MessageId(*id))?;
+        loop {
+            match body.read(&mut piece)? {
+                0 => break,
+                octets => out.octets(&piece[..octets])?,
+            }
+        }
+    }
+    out.finish()
+}

@@ -1,0 +1,206 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use mailroost_storage::import::unique_ids::UniqueIds;
+use structopt::StructOpt;
+use structopt::clap::AppSettings;
+
+use crate::control::Sizes;
+
+/// A POP3 server with the semantics of Microsoft Exchange's POP3 service.
+#[derive(Debug, StructOpt)]
+#[structopt(name = "mailroost", setting = AppSettings::VersionlessSubcommands,
+    setting = AppSettings::DisableHelpSubcommand, global_setting = AppSettings::ColorNever)]
+pub(super) struct Options {
+    /// The configuration file [default: /etc/mailroost/mailroost.toml, if it is there]
+    #[structopt(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[structopt(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum Command {
+    /// Serves in the foreground
+    ///
+    /// SIGTERM and SIGINT drain: no new connections, sessions end at a command boundary, then
+    /// the exit status is 0. A second signal ends at once, with 75. SIGHUP reloads certificates
+    /// and settings without dropping a session.
+    Serve,
+    /// Says what is wrong with a configuration file, if anything
+    CheckConfig {
+        #[structopt(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Prints the effective settings, with their defaults and ranges explained
+    PrintConfig {
+        #[structopt(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Serves a few messages on this machine alone, to try it out
+    Demo,
+    /// Users
+    User(UserCommand),
+    /// Mail of a user
+    Mail(MailCommand),
+    /// The store, while no daemon has it
+    Store(StoreCommand),
+    /// Prints the supervision tree of the daemon
+    Status,
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) struct NewPassword {
+    /// Takes the password from standard input: its first line
+    #[structopt(long)]
+    pub password_stdin: bool,
+    /// Has no password: nobody can log on with one
+    #[structopt(long, conflicts_with = "password-stdin")]
+    pub no_password: bool,
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum UserCommand {
+    /// Adds a user with an empty maildrop
+    Add {
+        name: String,
+        #[structopt(flatten)]
+        password: NewPassword,
+    },
+    /// Gives a user another password
+    Passwd {
+        name: String,
+        #[structopt(flatten)]
+        password: NewPassword,
+    },
+    /// Lists the users by name
+    List,
+    /// Shows what is kept of a user
+    Show { name: String },
+    /// Changes what is kept of a user
+    Set {
+        name: String,
+        /// Whether the user may log on: on, off
+        #[structopt(long, value_name = "SWITCH")]
+        pop: Option<Switch>,
+        /// What STAT and LIST report to this user: exact, stored, default
+        #[structopt(long, value_name = "SIZES")]
+        sizes: Option<SizesOption>,
+    },
+    /// Removes a user with the maildrop and all its messages
+    Remove { name: String },
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum MailCommand {
+    /// Delivers the message on standard input; prints its unique-id
+    Deliver { user: String },
+    /// Lists the messages: unique-id, octets, time of receipt
+    List { user: String },
+    /// Writes a message to standard output, as RETR sends it
+    Show { user: String, unique_id: String },
+    /// Removes messages, all or none
+    Remove {
+        user: String,
+        #[structopt(required_unless = "all")]
+        unique_ids: Vec<String>,
+        /// Removes all messages
+        #[structopt(long, conflicts_with = "unique-ids")]
+        all: bool,
+    },
+    /// Writes all messages as an mbox file to standard output, or where an option says
+    Export {
+        user: String,
+        /// Into an mbox file, which must not be there yet
+        #[structopt(long, value_name = "FILE")]
+        mbox: Option<PathBuf>,
+        /// Into a Maildir
+        #[structopt(long, value_name = "FOLDER", conflicts_with = "mbox")]
+        maildir: Option<PathBuf>,
+        /// Puts the unique-id of each message into it, as X-UIDL
+        #[structopt(long)]
+        x_uidl: bool,
+    },
+    /// Brings in the messages of an mbox file or a Maildir
+    Import {
+        user: String,
+        /// From an mbox file
+        #[structopt(long, value_name = "FILE", required_unless = "maildir")]
+        mbox: Option<PathBuf>,
+        /// From a Maildir
+        #[structopt(long, value_name = "FOLDER", conflicts_with = "mbox")]
+        maildir: Option<PathBuf>,
+        /// Keeps unique-ids: x-uidl (the header field), dovecot:FILE (dovecot-uidlist),
+        /// courier:FILE (courierpop3dsizelist), columns:FILE (number or file name, unique-id)
+        #[structopt(long, value_name = "HOW")]
+        keep_unique_ids: Option<KeepUniqueIds>,
+        /// Passes over so many messages at the beginning, which an earlier attempt brought in
+        #[structopt(long, value_name = "COUNT", default_value = "0")]
+        pass_over: u64,
+    },
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum StoreCommand {
+    /// Reads everything and says what is damaged; changes nothing
+    Verify,
+    /// Makes the index anew from the messages
+    Rebuild,
+    /// Opens an index that may be damaged, in a process that may die
+    #[structopt(setting = AppSettings::Hidden)]
+    Probe { folder: PathBuf },
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Switch(pub bool);
+
+impl FromStr for Switch {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "on" => Ok(Self(true)),
+            "off" => Ok(Self(false)),
+            _ => Err("accepted: on, off"),
+        }
+    }
+}
+
+/// What STAT and LIST report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SizesOption(pub Sizes);
+
+impl FromStr for SizesOption {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "exact" => Ok(Self(Sizes::Exact)),
+            "stored" => Ok(Self(Sizes::Stored)),
+            "default" => Ok(Self(Sizes::Default)),
+            _ => Err("accepted: exact, stored, default"),
+        }
+    }
+}
+
+/// Where the unique-ids of an import come from.
+#[derive(Debug, Clone)]
+pub(super) struct KeepUniqueIds(pub UniqueIds);
+
+impl FromStr for KeepUniqueIds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (how, file) = text.split_once(':').unwrap_or((text, ""));
+        match (how, file) {
+            ("x-uidl", "") => Ok(Self(UniqueIds::XUidl)),
+            ("dovecot", file) if !file.is_empty() => Ok(Self(UniqueIds::Dovecot(file.into()))),
+            ("courier", file) if !file.is_empty() => Ok(Self(UniqueIds::Courier(file.into()))),
+            ("columns", file) if !file.is_empty() => Ok(Self(UniqueIds::TwoColumns(file.into()))),
+            _ => Err("accepted: x-uidl, dovecot:FILE, courier:FILE, columns:FILE"),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `store`: verification and rebuild of a store that no daemon has.
+
+use std::path::{Path, PathBuf};
+
+use mailroost_storage::sled_store::{probe, rebuild, verify};
+
+use super::admin::settings;
+use super::options::StoreCommand;
+use super::output::{Output, text};
+use crate::daemon::store_options;
+use crate::exit::{Failure, Status};
+use crate::logging::{Form, Logging};
+
+pub(super) fn execute(file: Option<PathBuf>, command: StoreCommand) -> Result<(), Failure> {
+    match command {
+        StoreCommand::Probe { folder } => examine(&folder),
+        StoreCommand::Verify => {
+            let config = settings(file)?;
+            let logging = logging();
+            let options = store_options(&config, logging.logger());
+            let mut out = Output::new();
+            let mut written = Ok(());
+            let verified = verify(&config.server.store, &options, &mut |finding| {
+                if written.is_ok() {
+                    written = out.line(&finding.to_string());
+                }
+            })?;
+            written?;
+            out.line(&format!(
+                "{} maildrops, {} messages, {} octets read; {} notes, {} damages",
+                verified.maildrops,
+                verified.messages,
+                verified.octets,
+                verified.notes,
+                verified.damages
+            ))?;
+            out.finish()?;
+            match verified.damages {
+                0 => Ok(()),
+                damages => Err(Failure::new(
+                    Status::Data,
+                    format!("damages found: {damages}"),
+                )),
+            }
+        }
+        StoreCommand::Rebuild => {
+            let config = settings(file)?;
+            let logging = logging();
+            let options = store_options(&config, logging.logger());
+            let rebuilt = rebuild(&config.server.store, &options)?;
+            text(&format!(
+                "{} users, {} maildrops, {} messages; {} files set aside\n",
+                rebuilt.users, rebuilt.maildrops, rebuilt.messages, rebuilt.set_aside
+            ))
+        }
+    }
+}
+
+fn logging() -> Logging {
+    Logging::to_stderr(Form::Human { colour: false }, slog::Level::Info)
+}
+
+/// It may panic or never end; the process that started this one knows.
+fn examine(folder: &Path) -> Result<(), Failure> {
+    probe(folder)
+        .map(drop)
+        .map_err(|error| Failure::new(Status::Data, error.to_string()))
+}

@@ -1,0 +1,232 @@
+//! The daemon: sockets, store, server, control socket and signals, from start to end.
+
+mod signals;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mailroost_actors::Ended;
+use mailroost_storage::{MaildropStore, SledStore};
+use slog::{crit, error, info, warn};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Security};
+use crate::control::ControlSocket;
+use crate::exit::{Failure, Status};
+use crate::server::{Bound, Server, ServerHandle, StartError, bind, blocking};
+
+use signals::{Signal, Signals};
+pub use store::{open_store, store_options};
+
+/// Threads that do the log-on of one user and such are the server's; this is the daemon alone.
+pub struct Daemon {
+    server: ServerHandle,
+    store: Arc<SledStore>,
+    control: JoinHandle<()>,
+    file: Option<PathBuf>,
+    log: slog::Logger,
+}
+
+/// How a daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Drained; the store is closed.
+    Drained,
+    /// A second signal came while it drained. Nothing was waited for: the caller should end the
+    /// process. Nothing that was acknowledged is lost; the next start looks more closely.
+    Cut,
+}
+
+impl Daemon {
+    /// Starts in the order in which things can go wrong for an operator: sockets, store,
+    /// certificates and tree, control socket. With `file`, SIGHUP reads it again.
+    ///
+    /// # Errors
+    /// One line for what could not be had; nothing is left running.
+    pub async fn start(
+        config: Config,
+        file: Option<PathBuf>,
+        log: slog::Logger,
+    ) -> Result<Self, Failure> {
+        let sockets = sockets(&config, &log)?;
+        let securities: Vec<_> = sockets
+            .iter()
+            .map(|bound| bound.listener.security)
+            .collect();
+        let store = open_store(&config, &log).await?;
+        let builder = Server::builder()
+            .config(config.clone())
+            .store(store.clone())
+            .sockets(sockets)
+            .log(log.clone());
+        let server = builder.start().await?;
+        let path = config.server.control_socket();
+        let socket = match ControlSocket::bind(&path) {
+            Ok(socket) => socket,
+            Err(error) => {
+                server.stop().await;
+                return Err(Failure::new(Status::OsError, error.to_string()));
+            }
+        };
+        let control = actix_rt::spawn(socket.serve(server.clone(), log.clone()));
+        for (address, security) in server.addresses().iter().zip(securities) {
+            let security = match security {
+                Security::Stls => "stls",
+                Security::ImplicitTls => "implicit_tls",
+            };
+            info!(log, "listening"; "address" => %address, "security" => security);
+        }
+        warn_of_certificates(&server, &log);
+        info!(log, "ready"; "version" => env!("CARGO_PKG_VERSION"),
+            "pid" => std::process::id(), "control" => %path.display());
+        Ok(Self {
+            server,
+            store,
+            control,
+            file,
+            log,
+        })
+    }
+
+    /// The server.
+    pub fn server(&self) -> &ServerHandle {
+        &self.server
+    }
+
+    /// Runs until a signal or the tree ends it.
+    ///
+    /// # Errors
+    /// When the tree gave up, with its cause.
+    pub async fn run(self) -> Result<End, Failure> {
+        let mut signals =
+            Signals::new().map_err(|error| Failure::io("cannot wait for signals", &error))?;
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => self.reload(),
+                    Signal::End(name) => {
+                        info!(self.log, "draining"; "signal" => name);
+                        return self.drain(signals).await;
+                    }
+                },
+                ended = self.server.ended() => {
+                    self.close().await?;
+                    return match ended {
+                        Ended::Stopped => Ok(End::Drained),
+                        Ended::GaveUp { cause } => {
+                            crit!(self.log, "the server gave up"; "cause" => &cause);
+                            Err(Failure::new(Status::Software, format!("the server gave up: {cause}")))
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    async fn drain(self, mut signals: Signals) -> Result<End, Failure> {
+        let second = async {
+            loop {
+                if let Signal::End(name) = signals.next().await {
+                    return name;
+                }
+            }
+        };
+        let orderly = async {
+            self.server.drain().await;
+            self.close().await
+        };
+        tokio::select! {
+            closed = orderly => {
+                closed?;
+                info!(self.log, "stopped");
+                Ok(End::Drained)
+            }
+            name = second => {
+                warn!(self.log, "ended at once"; "signal" => name);
+                Ok(End::Cut)
+            }
+        }
+    }
+
+    /// Administration ends, then the store is closed.
+    async fn close(&self) -> Result<(), Failure> {
+        self.control.abort();
+        let store = self.store.clone();
+        Ok(blocking(move || store.close()).await?)
+    }
+
+    /// Takes up the file again; sessions do not notice.
+    fn reload(&self) {
+        let Some(file) = self.file.clone() else {
+            info!(
+                self.log,
+                "nothing to reload: there is no configuration file"
+            );
+            return;
+        };
+        let (server, log) = (self.server.clone(), self.log.clone());
+        actix_rt::spawn(async move {
+            let loaded = actix_rt::task::spawn_blocking(move || Config::load(&file)).await;
+            let reloaded = match loaded {
+                Ok(Ok(config)) => server
+                    .reload(config)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("reading it failed".into()),
+            };
+            match reloaded {
+                Ok(_) => warn_of_certificates(&server, &log),
+                Err(error) => {
+                    error!(log, "configuration refused, the old one stays"; "error" => error);
+                }
+            }
+        });
+    }
+}
+
+/// Binds the listeners. Without IPv6 in the kernel, what is bound to all IPv4 addresses on the
+/// same port is enough.
+fn sockets(config: &Config, log: &slog::Logger) -> Result<Vec<Bound>, StartError> {
+    let mut sockets = Vec::new();
+    for listener in &config.listener {
+        let address = listener.socket_address();
+        match bind(std::slice::from_ref(listener)) {
+            Ok(bound) => sockets.extend(bound),
+            Err(StartError::Bind { source, .. })
+                if address.is_ipv6() && no_ipv6(&source) && ipv4_stands_in(config, address) =>
+            {
+                warn!(log, "no IPv6 on this machine"; "address" => %address);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sockets)
+}
+
+fn no_ipv6(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+        || error.kind() == std::io::ErrorKind::AddrNotAvailable
+}
+
+fn ipv4_stands_in(config: &Config, address: std::net::SocketAddr) -> bool {
+    address.ip().is_unspecified()
+        && config
+            .listener
+            .iter()
+            .map(|listener| listener.socket_address())
+            .any(|other| {
+                other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
+            })
+}
+
+fn warn_of_certificates(server: &ServerHandle, log: &slog::Logger) {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs());
+    for warning in server.certificate_warnings(i64::try_from(now).unwrap_or(i64::MAX)) {
+        warn!(log, "certificate"; "warning" => warning);
+    }
+}
