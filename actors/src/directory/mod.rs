@@ -14,8 +14,8 @@ use crate::Limits;
 #[derive(Message)]
 #[rtype(result = "Result<Identity, AuthError>")]
 pub(crate) struct VerifyPassword {
-    /// As the client wrote it.
-    pub(crate) name: String,
+    /// The octets that the client sent.
+    pub(crate) name: Vec<u8>,
     pub(crate) password: Secret,
 }
 
@@ -93,7 +93,7 @@ impl Handler<VerifyPassword> for DirectoryActor {
 
     fn handle(&mut self, message: VerifyPassword, _ctx: &mut Context<Self>) -> Self::Result {
         let VerifyPassword { name, password } = message;
-        let checked = self.run(move |source| source.verify(&name, &password));
+        let checked = self.run(move |source| source.verify_octets(&name, &password));
         Box::pin(async move { checked.await? })
     }
 }

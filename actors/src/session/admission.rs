@@ -68,6 +68,7 @@ impl Admission {
     }
 
     /// Connections that have a place.
+    #[cfg(test)]
     pub(crate) fn total(&self) -> usize {
         *lock(&self.total)
     }

@@ -72,7 +72,7 @@ impl Effects {
         line: &mut Line<'_>,
     ) -> io::Result<Outcome> {
         Ok(match effect {
-            Effect::LogOn { user, password } => self.log_on(&user, password).await,
+            Effect::LogOn { user, password } => self.log_on(user, password).await,
             Effect::Sasl { mechanism, answer } => self.sasl(mechanism, answer).await,
             Effect::OpenMessage { id, .. } => self.open_message(MessageId(id)).await,
             Effect::SendMessage { lines } => {

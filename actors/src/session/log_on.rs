@@ -12,10 +12,10 @@ use crate::mailbox::{OpenError, OpenMaildrop, ask_mailbox};
 const LOGGED_NAME_CHARACTERS_MAX: usize = 128;
 
 impl Effects {
-    pub(super) async fn log_on(&mut self, user: &[u8], password: Secret) -> Outcome {
-        let name = String::from_utf8_lossy(user).into_owned();
+    pub(super) async fn log_on(&mut self, user: Vec<u8>, password: Secret) -> Outcome {
+        let name = String::from_utf8_lossy(&user).into_owned();
         let question = VerifyPassword {
-            name: name.clone(),
+            name: user,
             password,
         };
         match ask(&self.parts.directory, "the directory", question).await {

@@ -1,12 +1,18 @@
 //! Lets connections in, gives each a session on one of the threads, and passes on what concerns
 //! all of them. What it knows is kept above it, so that its death ends no session.
 
+use std::future::poll_fn;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
 use mailroost_protocol::{Ending, Policy, Refusal};
 use mailroost_storage::MaildropId;
+
+use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Entry;
@@ -152,14 +158,18 @@ impl SessionSupervisor {
 }
 
 /// Says in one line why, if that goes without waiting, and closes.
-pub(crate) fn refuse(policy: &Policy, connection: Connection, why: Refusal) {
-    use std::io::Write;
+fn refuse(policy: &Policy, connection: Connection, why: Refusal) {
     if connection.security == crate::Security::ImplicitTls {
         return;
     }
-    if let Wire::Tcp(mut tcp) = connection.wire {
+    let line = mailroost_protocol::refusal(policy, why);
+    match connection.wire {
         // The socket's buffer is empty, so the line fits, or the peer is gone.
-        drop(tcp.write(&mailroost_protocol::refusal(policy, why)));
+        Wire::Tcp(mut tcp) => drop(tcp.write(&line)),
+        Wire::Other(mut other) => drop(actix_rt::spawn(async move {
+            let write = poll_fn(|cx| Poll::Ready(Pin::new(&mut other).poll_write(cx, &line)));
+            let _ = write.await;
+        })),
     }
 }
 
