@@ -4,7 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use actix::Addr;
+use mailroost_auth::Mechanism;
 use mailroost_protocol::MechanismOffer;
+use mailroost_storage::MaildropStore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -138,20 +140,7 @@ impl Grower {
             let make = move || DirectoryActor::new(passwords, &limits);
             self.branch(Rank::Directory, "DirectoryActor".into(), make)
         };
-        let mailboxes = {
-            let waiting_max = limits.mailbox_waiting_max;
-            let parts = MailboxParts {
-                store: Arc::clone(&store),
-                waiting_max,
-                log: log.clone(),
-            };
-            let (limits, places) = (limits.clone(), Arc::clone(&self.places));
-            let population = self.trunk.mailbox_population.clone();
-            let tree = self.trunk.token.clone();
-            self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
-                MailboxSupervisor::new(Arc::new(parts), limits, places, population, tree)
-            })
-        };
+        let mailboxes = self.mailboxes(&store, &log);
         let parts = Arc::new(SessionParts {
             admission: Admission::new(&limits),
             registry: Registry::default(),
@@ -160,15 +149,7 @@ impl Grower {
             timer: timer.clone(),
             offers: mechanisms
                 .iter()
-                .map(|mechanism| {
-                    let needs = mechanism.needs();
-                    MechanismOffer {
-                        name: mechanism.name(),
-                        plaintext: needs.plaintext,
-                        tls: needs.tls,
-                        client_first: needs.client_first,
-                    }
-                })
+                .map(|mechanism| offer(&**mechanism))
                 .collect(),
             mechanisms,
             limits: limits.clone(),
@@ -199,6 +180,24 @@ impl Grower {
             sweeper,
         };
         self.root(parts, addrs);
+    }
+
+    fn mailboxes(
+        &mut self,
+        store: &Arc<dyn MaildropStore>,
+        log: &slog::Logger,
+    ) -> Addr<MailboxSupervisor> {
+        let parts = MailboxParts {
+            store: Arc::clone(store),
+            waiting_max: self.limits.mailbox_waiting_max,
+            log: log.clone(),
+        };
+        let (limits, places) = (self.limits.clone(), Arc::clone(&self.places));
+        let population = self.trunk.mailbox_population.clone();
+        let tree = self.trunk.token.clone();
+        self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
+            MailboxSupervisor::new(Arc::new(parts), limits, places, population, tree)
+        })
     }
 
     fn listeners(
@@ -254,6 +253,17 @@ impl Grower {
         };
         // The trunk is ours alone until `grow` returns, so nobody has set it before.
         drop(self.trunk.grown.set(grown));
+    }
+}
+
+/// A mechanism as the protocol knows it.
+fn offer(mechanism: &dyn Mechanism) -> MechanismOffer {
+    let needs = mechanism.needs();
+    MechanismOffer {
+        name: mechanism.name(),
+        plaintext: needs.plaintext,
+        tls: needs.tls,
+        client_first: needs.client_first,
     }
 }
 

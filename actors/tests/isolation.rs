@@ -1,4 +1,5 @@
 //! What one session suffers, the others do not notice.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod fixture;
 

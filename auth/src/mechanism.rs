@@ -109,9 +109,9 @@ pub struct Link {
 
 /// One exchange with one client. Dropping it is cancelling it.
 pub trait Exchange: Send {
-    /// Takes the client's octets, decoded, and says how it goes on. If there was no initial
-    /// response, the first step takes none: a mechanism in which the client speaks first then
-    /// answers with an empty challenge. May block.
+    /// Takes the client's octets, decoded, and says how it goes on. Where the client speaks
+    /// first, the first step has its message, also when it had to be asked for with an empty
+    /// challenge (RFC 5034 s4); where the server does, the first step has none. May block.
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress;
 }
 

@@ -25,21 +25,15 @@ impl Mechanism for Plain {
     }
 
     fn start(&self, _link: &Link) -> Box<dyn Exchange> {
-        Box::new(PlainExchange { challenged: false })
+        Box::new(PlainExchange)
     }
 }
 
 /// Keeps nothing of what the client says.
-struct PlainExchange {
-    challenged: bool,
-}
+struct PlainExchange;
 
 impl Exchange for PlainExchange {
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
-        if client.is_empty() && !self.challenged {
-            self.challenged = true;
-            return Progress::Challenge(Vec::new());
-        }
         match Message::parse(client).and_then(|message| message.verify(source)) {
             Ok(identity) => Progress::Success(identity),
             Err(error) => Progress::Failure(error),
@@ -141,23 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn without_an_initial_response_the_challenge_is_empty() {
-        let mut exchange = exchange();
-        let challenge = exchange.step(b"", &Alice);
-        assert!(matches!(challenge, Progress::Challenge(octets) if octets.is_empty()));
-        let progress = exchange.step(b"\0alice\0open sesame", &Alice);
-        assert!(matches!(progress, Progress::Success(_)));
-    }
-
-    #[test]
-    fn an_empty_answer_to_the_challenge_is_malformed() {
-        let mut exchange = exchange();
-        assert!(matches!(exchange.step(b"", &Alice), Progress::Challenge(_)));
-        let progress = exchange.step(b"", &Alice);
-        assert!(matches!(
-            progress,
-            Progress::Failure(AuthError::Malformed(_))
-        ));
+    fn an_empty_message_is_malformed_and_not_a_missing_one() {
+        assert!(matches!(outcome(b""), Err(AuthError::Malformed(_))));
     }
 
     #[test]
