@@ -89,7 +89,9 @@ impl UserName {
         }
         let folded = name.to_lowercase();
         if folded.len() > Self::OCTETS_MAX {
-            return Err(UserNameError::Length { octets: folded.len() });
+            return Err(UserNameError::Length {
+                octets: folded.len(),
+            });
         }
         Ok(Self(folded.into_boxed_str()))
     }

@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod directory;
 pub mod error;
 pub mod export;
+pub mod faulty;
 pub mod import;
 pub mod maildrop_store;
 pub mod memory;

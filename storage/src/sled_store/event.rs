@@ -107,10 +107,7 @@ impl fmt::Display for StoreEvent {
                 moved_to.display()
             ),
             Self::IndexMissing => {
-                write!(
-                    f,
-                    "there is no index; it is made anew from the message files"
-                )
+                f.write_str("there is no index; it is made anew from the message files")
             }
             Self::IndexRebuilt {
                 maildrops,
@@ -121,10 +118,9 @@ impl fmt::Display for StoreEvent {
                 "the index was made anew: {maildrops} maildrops, {messages} messages, \
                  {set_aside} files set aside"
             ),
-            Self::ProbeLeftRunning => write!(
-                f,
+            Self::ProbeLeftRunning => f.write_str(
                 "a thread that examines a damaged index cannot be ended and may use a whole \
-                 processor; restart the process when convenient"
+                 processor; restart the process when convenient",
             ),
             Self::MarksMissing { reason } => write!(
                 f,
@@ -134,45 +130,68 @@ impl fmt::Display for StoreEvent {
             Self::Poisoned { reason } => {
                 write!(f, "nothing more is accepted until a restart: {reason}")
             }
-            Self::Adopted { maildrop, messages } => write!(
-                f,
-                "maildrop {maildrop}: {messages} messages that were on disk but not in the index \
-                 were taken in"
-            ),
+            Self::Adopted { maildrop, .. }
+            | Self::BodySetAside { maildrop, .. }
+            | Self::UnlinkFailed { maildrop, .. }
+            | Self::OwnerUnknown { maildrop, .. } => {
+                write!(f, "maildrop {maildrop}: ")?;
+                self.fmt_of_maildrop(f)
+            }
+        }
+    }
+}
+
+impl StoreEvent {
+    fn fmt_of_maildrop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adopted { messages, .. } => {
+                write!(
+                    f,
+                    "{messages} messages on disk that the index did not have were taken in"
+                )
+            }
             Self::BodySetAside {
-                maildrop,
                 name,
                 reason,
                 moved_to,
+                ..
             } => write!(
                 f,
-                "maildrop {maildrop}: file {name} cannot be used ({reason}); it was set aside as {}",
+                "file {name} cannot be used ({reason}); it was set aside as {}",
                 moved_to.display()
             ),
             Self::UnlinkFailed {
-                maildrop,
                 message: Some(message),
                 reason,
-            } => write!(
-                f,
-                "maildrop {maildrop}: the file of removed message {message} is still there: {reason}"
-            ),
-            Self::UnlinkFailed {
-                maildrop,
-                message: None,
-                reason,
+                ..
             } => {
                 write!(
                     f,
-                    "the folder of removed maildrop {maildrop} is still there: {reason}"
+                    "the file of removed message {message} is still there: {reason}"
                 )
             }
-            Self::OwnerUnknown { maildrop, reason } => {
+            Self::UnlinkFailed {
+                message: None,
+                reason,
+                ..
+            } => {
                 write!(
                     f,
-                    "maildrop {maildrop} has no readable owner file ({reason})"
+                    "its folder or owner file is not as it should be yet: {reason}"
                 )
             }
+            Self::OwnerUnknown { reason, .. } => {
+                write!(
+                    f,
+                    "its user is not known: there is no readable owner file ({reason})"
+                )
+            }
+            Self::IndexSetAside { .. }
+            | Self::IndexMissing
+            | Self::IndexRebuilt { .. }
+            | Self::ProbeLeftRunning
+            | Self::MarksMissing { .. }
+            | Self::Poisoned { .. } => Ok(()),
         }
     }
 }

@@ -34,12 +34,20 @@ pub(super) struct HighWater {
 #[derive(Debug, Default)]
 struct State {
     marks: HashMap<MaildropId, Sequence>,
-    run: Option<u64>,
+    run: Option<LastRun>,
     /// Records that are not what was written, but for a torn one at the end.
     damaged: u64,
     /// Records in the file, wanted or not.
     records: u64,
     torn: bool,
+}
+
+/// The run of the store that wrote last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastRun {
+    pub(super) number: u64,
+    /// Whether the store was closed at its end.
+    pub(super) closed: bool,
 }
 
 /// Why a mark could not be raised.
@@ -49,6 +57,14 @@ pub(super) enum RaiseError {
     Refused(StoreError),
     /// It is not known what is on disk.
     Unknown(StoreError),
+}
+
+impl From<RaiseError> for StoreError {
+    fn from(error: RaiseError) -> Self {
+        match error {
+            RaiseError::Refused(error) | RaiseError::Unknown(error) => error,
+        }
+    }
 }
 
 impl HighWater {
@@ -102,7 +118,7 @@ impl HighWater {
     }
 
     /// The run that wrote last.
-    pub(super) fn run(&self) -> Option<u64> {
+    pub(super) fn run(&self) -> Option<LastRun> {
         self.state.run
     }
 
@@ -123,8 +139,8 @@ impl HighWater {
     }
 
     /// Tells that this run wrote last, durably.
-    pub(super) fn set_run(&mut self, run: u64) -> Result<(), RaiseError> {
-        self.append(&record(RUN, run, 0))?;
+    pub(super) fn set_run(&mut self, run: LastRun) -> Result<(), RaiseError> {
+        self.append(&run.record())?;
         self.state.run = Some(run);
         Ok(())
     }
@@ -157,7 +173,12 @@ impl State {
         state.torn = !rest.is_empty();
         for (place, octets) in records.iter().enumerate() {
             match parse(octets) {
-                Some((RUN, run, _)) => state.run = Some(run),
+                Some((RUN, number, closed)) => {
+                    state.run = Some(LastRun {
+                        number,
+                        closed: closed == 1,
+                    });
+                }
                 Some((maildrop, next, first_own)) => {
                     state
                         .marks
@@ -171,10 +192,16 @@ impl State {
     }
 }
 
+impl LastRun {
+    fn record(self) -> [u8; RECORD_OCTETS] {
+        record(RUN, self.number, u64::from(self.closed))
+    }
+}
+
 fn write_anew(files: &Arc<dyn Files>, path: &Path, state: &State) -> Result<(), StoreError> {
     let mut octets = Vec::with_capacity((state.marks.len() + 1) * RECORD_OCTETS);
     if let Some(run) = state.run {
-        octets.extend_from_slice(&record(RUN, run, 0));
+        octets.extend_from_slice(&run.record());
     }
     for (maildrop, mark) in &state.marks {
         octets.extend_from_slice(&record(maildrop.0, mark.next, mark.first_own));

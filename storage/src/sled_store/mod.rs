@@ -7,6 +7,7 @@
 mod bodies;
 mod body_file;
 mod committer;
+mod consistency;
 mod directory;
 mod event;
 pub mod files;
@@ -41,7 +42,7 @@ use record::JournalEntry;
 
 pub use event::{EventSink, StoreEvent};
 pub use options::{Durability, Probe, SledStoreOptions};
-pub use probe::probe;
+pub use probe::{DAMAGED_STATUS, probe};
 pub use rebuild::{Rebuilt, rebuild};
 pub use verify::{Finding, Severity, Verified, verify};
 

@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::committer::{Committer, Poison};
+use super::consistency;
 use super::event::StoreEvent;
-use super::high_water::{HighWater, RaiseError};
+use super::high_water::{HighWater, LastRun};
 use super::index::{Change, Index, TreeName};
 use super::journal::finish_entry;
 use super::layout::{Layout, read_dir_if_there};
@@ -145,23 +146,28 @@ fn open_probed(
     high_water: &HighWater,
 ) -> Result<(Index, bool), Refused> {
     examine(layout, options)?;
-    let damaged = |error: StoreError| match error.kind() {
-        StoreErrorKind::Corrupt => Refused::Damaged(error.to_string()),
-        // The disk refuses: that says nothing about the index.
-        _ => Refused::Unexamined(error),
-    };
-    let index =
-        Index::open(&layout.index(), options.cache_octets, options.tidy_ms).map_err(damaged)?;
-    let told = told_run(&index).map_err(damaged)?;
-    match (told, high_water.run()) {
-        (Some(told), Some(run)) if told.run == run => Ok((index, told.clean)),
-        // The process ended between the two writes that begin a run: nothing had happened yet.
-        (Some(told), Some(run)) if told.before == run => Ok((index, false)),
+    let index = Index::open(&layout.index(), options.cache_octets, options.tidy_ms)?;
+    let told = told_run(&index)?;
+    let closed = belongs_to(told, high_water.run()).map_err(|why| Refused::Damaged(why.into()))?;
+    if !closed {
+        consistency::check(&index, layout)?;
+    }
+    Ok((index, closed))
+}
+
+/// Whether the index is that of the last run, and then whether that run ended cleanly.
+fn belongs_to(told: Option<ToldRun>, last: Option<LastRun>) -> Result<bool, &'static str> {
+    match (told, last) {
         // The marks are missing: no comparison.
-        (_, None) => Ok((index, false)),
-        (_, Some(_)) => Err(Refused::Damaged(
-            "it is older than the high-water marks".to_owned(),
-        )),
+        (_, None) => Ok(false),
+        // It knew better once: its end was cut off.
+        (Some(told), Some(last)) if told.run == last.number && last.closed && !told.closed => {
+            Err("it lost what was written last")
+        }
+        (Some(told), Some(last)) if told.run == last.number => Ok(told.closed),
+        // The process ended between the two writes that begin a run: nothing had happened yet.
+        (Some(told), Some(last)) if told.before == last.number => Ok(false),
+        (_, Some(_)) => Err("it is older than the high-water marks"),
     }
 }
 
@@ -169,7 +175,7 @@ fn open_probed(
 struct ToldRun {
     run: u64,
     before: u64,
-    clean: bool,
+    closed: bool,
 }
 
 fn told_run(index: &Index) -> Result<Option<ToldRun>, StoreError> {
@@ -178,10 +184,10 @@ fn told_run(index: &Index) -> Result<Option<ToldRun>, StoreError> {
     };
     let (words, flag) = content.as_chunks::<8>();
     match (words, flag) {
-        ([run, before], [clean]) => Ok(Some(ToldRun {
+        ([run, before], [closed]) => Ok(Some(ToldRun {
             run: u64::from_le_bytes(*run),
             before: u64::from_le_bytes(*before),
-            clean: *clean == 1,
+            closed: *closed == 1,
         })),
         _ => Err(StoreError::new(
             StoreErrorKind::Corrupt,
@@ -193,7 +199,7 @@ fn told_run(index: &Index) -> Result<Option<ToldRun>, StoreError> {
 fn tell_run(index: &Index, told: ToldRun, options: &SledStoreOptions) -> Result<(), StoreError> {
     let mut content = told.run.to_le_bytes().to_vec();
     content.extend_from_slice(&told.before.to_le_bytes());
-    content.push(u8::from(told.clean));
+    content.push(u8::from(told.closed));
     let changes = [Change::put(TreeName::Meta, RUN_KEY.to_vec(), content)];
     index.apply(&[&changes])?;
     index.flush()?;
@@ -220,18 +226,19 @@ fn begin_run(
             error,
         )
     })?;
-    let before = high_water.run().unwrap_or(0);
+    let before = high_water.run().map_or(0, |last| last.number);
     tell_run(
         index,
         ToldRun {
             run,
             before,
-            clean: false,
+            closed: false,
         },
         options,
     )?;
-    high_water.set_run(run).map_err(|error| match error {
-        RaiseError::Refused(error) | RaiseError::Unknown(error) => error,
+    high_water.set_run(LastRun {
+        number: run,
+        closed: false,
     })?;
     Ok(run)
 }
@@ -297,18 +304,21 @@ impl Shared {
             .filter_map(|(id, presence)| presence.sequence.map(|sequence| (*id, sequence)))
             .filter(|(id, sequence)| high_water.mark(*id).is_some_and(|mark| mark != *sequence))
             .collect();
-        high_water.set(&marks).map_err(|error| match error {
-            RaiseError::Refused(error) | RaiseError::Unknown(error) => error,
-        })?;
-        let clean = self.unfinished().is_empty();
+        high_water.set(&marks)?;
+        // With something left to do, the next start looks as closely as after a crash.
+        let closed = self.unfinished().is_empty();
         tell_run(
             index,
             ToldRun {
                 run: self.run,
                 before: self.run,
-                clean,
+                closed,
             },
             &self.options,
-        )
+        )?;
+        Ok(high_water.set_run(LastRun {
+            number: self.run,
+            closed,
+        })?)
     }
 }

@@ -23,7 +23,8 @@ pub struct SledStoreOptions {
     pub commits_per_flush_max: usize,
     /// Where the index is examined before it is used: sled can panic or spin on a damaged file.
     pub probe: Probe,
-    /// How long that may take. A sound index of a million messages takes under a second.
+    /// How long that may take, and a second more for each 16 MiB of index. A sound index of a
+    /// million messages takes under a second.
     pub probe_deadline: Duration,
     /// How many numbers the high-water mark runs ahead: one more sync per that many messages,
     /// and at most that many numbers skipped after a crash.
@@ -58,8 +59,9 @@ pub enum Durability {
 pub enum Probe {
     /// In a thread. A panic is caught; a thread that spins is left behind and reported.
     Thread,
-    /// In a process that is killed at the deadline: `program arguments… FOLDER`, which calls
-    /// [`super::probe`](fn@super::probe) on the folder and exits with 0 if the index is sound.
+    /// In a process that is killed at the deadline: `program arguments… FOLDER`. It calls
+    /// [`super::probe`](fn@super::probe) on the folder and exits with 0 if the index is sound,
+    /// with [`super::DAMAGED_STATUS`] if that says `Corrupt`, and else with another status.
     Child {
         /// The program, usually the running one.
         program: PathBuf,

@@ -3,7 +3,7 @@
 //! sled 0.34 can panic, say that it is corrupt, or read for ever on a file that was cut or
 //! overwritten. A thread or a process meets that first, under a deadline.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -14,6 +14,8 @@ use super::index::Index;
 use super::layout::Layout;
 use super::options::{Probe, SledStoreOptions};
 use crate::{StoreError, StoreErrorKind};
+
+const CONTEXT: &str = "cannot examine the index";
 
 /// The cache of a probe, in octets: each record is read once.
 const PROBE_CACHE_OCTETS: u64 = 16 << 20;
@@ -26,26 +28,40 @@ const CHILD_TEXT_OCTETS_MAX: u64 = 2_000;
 /// many records there are.
 ///
 /// # Errors
-/// `Corrupt`, or `Io` if another process has it.
+/// `Corrupt` if the index cannot be used; `NotFound`, `Io`, `Full` if it could not be examined.
 pub fn probe(folder: &Path) -> Result<u64, StoreError> {
     if !folder.join("db").is_file() {
         let context = format!("there is no index in {}", folder.display());
         return Err(StoreError::new(StoreErrorKind::NotFound, context));
     }
-    Index::open(folder, PROBE_CACHE_OCTETS, None)?.scan_all()
+    Index::open(folder, PROBE_CACHE_OCTETS, None)
+        .and_then(|index| index.scan_all())
+        .map_err(|error| match Refused::from(error) {
+            Refused::Damaged(reason) => StoreError::new(StoreErrorKind::Corrupt, reason),
+            Refused::Unexamined(error) => error,
+        })
 }
 
+/// The exit status by which a [`Probe::Child`] says that the index cannot be used. A panic (101)
+/// and a signal say the same; any other status but 0 says that it could not be examined.
+pub const DAMAGED_STATUS: i32 = 1;
+
+const PANIC_STATUS: i32 = 101;
+
+/// Octets of index for which the deadline is a second later: a slow disk is no damage.
+const OCTETS_PER_EXTRA_SECOND: u64 = 16 << 20;
+
 /// Probes the store's index as the options say.
-///
-/// # Errors
-/// In one line why it cannot be used.
 pub(super) fn examine(layout: &Layout, options: &SledStoreOptions) -> Result<(), Refused> {
+    let octets = std::fs::metadata(layout.index().join("db")).map_or(0, |file| file.len());
+    let extra = Duration::from_secs(octets / OCTETS_PER_EXTRA_SECOND);
+    let deadline = options.probe_deadline.saturating_add(extra);
     match &options.probe {
-        Probe::Thread => in_thread(layout, options.probe_deadline, &options.events),
+        Probe::Thread => in_thread(layout, deadline, &options.events),
         Probe::Child { program, arguments } => {
             let mut command = Command::new(program);
             command.args(arguments).arg(layout.index());
-            in_child(command, options.probe_deadline).map_err(Refused::Damaged)
+            in_child(command, deadline)
         }
     }
 }
@@ -59,56 +75,81 @@ pub(super) enum Refused {
     Unexamined(StoreError),
 }
 
+impl From<StoreError> for Refused {
+    /// Some failures of the operating system say nothing about the index.
+    fn from(error: StoreError) -> Self {
+        use io::ErrorKind;
+        let cause = std::error::Error::source(&error);
+        let cause = cause
+            .and_then(|cause| cause.downcast_ref::<io::Error>())
+            .map(io::Error::kind);
+        match cause {
+            Some(
+                ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::WouldBlock
+                | ErrorKind::OutOfMemory,
+            ) => Self::Unexamined(error),
+            Some(_) | None => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
 /// The thread gets the index under a name of its own. If it never ends, it knows no path that
 /// anybody will use again: whatever it still writes goes into the folder that was set aside.
 fn in_thread(layout: &Layout, deadline: Duration, events: &EventSink) -> Result<(), Refused> {
-    let unexamined = |error| Refused::Unexamined(StoreError::io("cannot examine the index", error));
+    let unexamined = |error| Refused::Unexamined(StoreError::io(CONTEXT, error));
     let nonce = getrandom::u64().map_err(|error| {
-        let context = "cannot examine the index";
-        Refused::Unexamined(StoreError::caused_by(StoreErrorKind::Io, context, error))
+        Refused::Unexamined(StoreError::caused_by(StoreErrorKind::Io, CONTEXT, error))
     })?;
     let folder = layout.index_under_probe(nonce);
     std::fs::rename(layout.index(), &folder).map_err(unexamined)?;
-    let (verdict, heard) = sync_channel(1);
-    let place = folder.clone();
-    let thread = std::thread::Builder::new()
-        .name("store-probe".to_owned())
-        .spawn(move || {
-            let outcome = probe(&place).map(drop).map_err(|error| error.to_string());
-            // Nobody listens any more after the deadline.
-            let _ = verdict.send(outcome);
-        });
-    let outcome = match thread {
-        Ok(thread) => match heard.recv_timeout(deadline) {
-            Ok(outcome) => {
-                // It ended, or unwinds; its panics were turned into a verdict.
-                let _ = thread.join();
-                outcome
-            }
-            Err(RecvTimeoutError::Disconnected) => Err("the probe ended without a verdict".into()),
-            Err(RecvTimeoutError::Timeout) => {
-                events(&StoreEvent::ProbeLeftRunning);
-                Err(late(deadline))
-            }
-        },
-        Err(error) => {
-            std::fs::rename(&folder, layout.index()).map_err(unexamined)?;
-            return Err(unexamined(error));
-        }
-    };
+    let outcome = examine_in_thread(&folder, deadline, events);
     std::fs::rename(&folder, layout.index()).map_err(unexamined)?;
-    outcome.map_err(Refused::Damaged)
+    outcome
+}
+
+fn examine_in_thread(folder: &Path, deadline: Duration, events: &EventSink) -> Result<(), Refused> {
+    let (verdict, heard) = sync_channel(1);
+    let place = folder.to_owned();
+    let builder = std::thread::Builder::new().name("store-probe".to_owned());
+    let thread = builder.spawn(move || {
+        // Nobody listens any more after the deadline.
+        let _ = verdict.send(probe(&place));
+    });
+    let thread = thread.map_err(|error| Refused::Unexamined(StoreError::io(CONTEXT, error)))?;
+    match heard.recv_timeout(deadline) {
+        Ok(outcome) => {
+            // It has said all; sled's panics were turned into a verdict.
+            let _ = thread.join();
+            outcome.map(drop).map_err(|error| {
+                if error.kind() == StoreErrorKind::Corrupt {
+                    Refused::Damaged(error.to_string())
+                } else {
+                    Refused::Unexamined(error)
+                }
+            })
+        }
+        Err(RecvTimeoutError::Disconnected) => Err(Refused::Damaged(
+            "the probe ended without a verdict".to_owned(),
+        )),
+        Err(RecvTimeoutError::Timeout) => {
+            events(&StoreEvent::ProbeLeftRunning);
+            Err(late(deadline))
+        }
+    }
 }
 
 /// Returns when the process is dead, one way or the other.
-fn in_child(mut command: Command, deadline: Duration) -> Result<(), String> {
+fn in_child(mut command: Command, deadline: Duration) -> Result<(), Refused> {
+    let unexamined = |error| Refused::Unexamined(StoreError::io(CONTEXT, error));
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("the probe did not start: {error}"))?;
+    let mut child = command.spawn().map_err(unexamined)?;
     let stderr = child.stderr.take();
     let (ended, heard) = sync_channel(1);
     // The end of its standard error is the end of the process.
@@ -118,23 +159,19 @@ fn in_child(mut command: Command, deadline: Duration) -> Result<(), String> {
             let _ = (&mut stderr)
                 .take(CHILD_TEXT_OCTETS_MAX)
                 .read_to_end(&mut text);
-            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+            let _ = io::copy(&mut stderr, &mut io::sink());
         }
         let _ = ended.send(text);
     });
-    let text = match heard.recv_timeout(deadline) {
-        Ok(text) => text,
-        Err(_) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            let _ = listener.join();
-            return Err(late(deadline));
-        }
-    };
-    let status = child
-        .wait()
-        .map_err(|error| format!("the probe was lost: {error}"))?;
+    let heard = heard.recv_timeout(deadline);
+    if heard.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(unexamined)?;
     let _ = listener.join();
+    let Ok(text) = heard else {
+        return Err(late(deadline));
+    };
     if status.success() {
         return Ok(());
     }
@@ -144,12 +181,19 @@ fn in_child(mut command: Command, deadline: Duration) -> Result<(), String> {
         .rev()
         .find(|line| !line.trim().is_empty())
         .unwrap_or("");
-    Err(format!(
+    let reason = format!(
         "the probe ended with {status}: {}",
         last_line.escape_debug()
-    ))
+    );
+    match status.code() {
+        None | Some(DAMAGED_STATUS | PANIC_STATUS) => Err(Refused::Damaged(reason)),
+        Some(_) => {
+            let error = StoreError::caused_by(StoreErrorKind::Io, CONTEXT, reason);
+            Err(Refused::Unexamined(error))
+        }
+    }
 }
 
-fn late(deadline: Duration) -> String {
-    format!("the probe was not done after {deadline:?}")
+fn late(deadline: Duration) -> Refused {
+    Refused::Damaged(format!("the probe was not done after {deadline:?}"))
 }

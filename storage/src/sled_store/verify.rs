@@ -101,10 +101,8 @@ pub fn verify(
         verification.files_alone()?;
         return Ok(verification.verified);
     }
-    let opened = examine(&layout, options).and_then(|()| {
-        Index::open(&layout.index(), options.cache_octets, None)
-            .map_err(|error| Refused::Damaged(error.to_string()))
-    });
+    let opened = examine(&layout, options)
+        .and_then(|()| Ok(Index::open(&layout.index(), options.cache_octets, None)?));
     match opened {
         Ok(index) => verification.everything(&index)?,
         Err(Refused::Unexamined(error)) => return Err(error),

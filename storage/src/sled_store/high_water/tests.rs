@@ -3,6 +3,11 @@
 use super::super::files::DiskFiles;
 use super::*;
 
+const RUN_5: LastRun = LastRun {
+    number: 5,
+    closed: false,
+};
+
 fn open(path: &Path) -> (HighWater, Option<String>) {
     let files: Arc<dyn Files> = Arc::new(DiskFiles);
     HighWater::open(&files, path, true).unwrap()
@@ -22,14 +27,28 @@ fn the_last_record_counts() {
     marks
         .set(&[(MaildropId(3), mark(65)), (MaildropId(9), mark(65))])
         .unwrap();
-    marks.set_run(77).unwrap();
+    marks
+        .set_run(LastRun {
+            number: 77,
+            closed: true,
+        })
+        .unwrap();
     marks.set(&[(MaildropId(3), mark(12))]).unwrap();
     drop(marks);
     let (marks, complaint) = open(&path);
     assert_eq!(complaint, None);
     assert_eq!(marks.mark(MaildropId(3)), Some(mark(12)));
     assert_eq!(marks.mark(MaildropId(9)), Some(mark(65)));
-    assert_eq!((marks.run(), marks.next_maildrop()), (Some(77), 10));
+    assert_eq!(
+        (marks.run(), marks.next_maildrop()),
+        (
+            Some(LastRun {
+                number: 77,
+                closed: true
+            }),
+            10
+        )
+    );
 }
 
 #[test]
@@ -88,12 +107,12 @@ fn many_raises_are_written_anew_at_the_next_start() {
     for next in 1..500 {
         marks.set(&[(MaildropId(1), mark(next))]).unwrap();
     }
-    marks.set_run(5).unwrap();
+    marks.set_run(RUN_5).unwrap();
     drop(marks);
     let (marks, _) = open(&path);
     assert_eq!(
         (marks.mark(MaildropId(1)), marks.run()),
-        (Some(mark(499)), Some(5))
+        (Some(mark(499)), Some(RUN_5))
     );
     assert_eq!(
         std::fs::metadata(&path).unwrap().len(),

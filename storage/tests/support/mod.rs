@@ -1,0 +1,156 @@
+//! What the tests of the sled store share: messages from seeds, reading, events.
+#![allow(dead_code)] // Each test file uses its part.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use mailroost_storage::faulty::split_mix;
+use mailroost_storage::sled_store::{Finding, Probe, verify};
+use mailroost_storage::{
+    BodySource, Delivery, Directory, MaildropId, MaildropStore, MessageId, NewUser, OwnedMaildrop,
+    SledStore, SledStoreOptions, Staging, StoreError, StoreEvent, UserName,
+};
+
+/// The message of a seed: a header, and lines, some of which begin with dots.
+pub fn message(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut octets = format!("Subject: {seed}\r\nX-Seed: {seed}\r\n\r\n").into_bytes();
+    for _ in 0..split_mix(&mut state) % 20 {
+        let dots = ".".repeat((split_mix(&mut state) % 3) as usize);
+        let filler = "x".repeat((split_mix(&mut state) % 300) as usize);
+        octets.extend_from_slice(format!("{dots}{filler}\r\n").as_bytes());
+    }
+    octets
+}
+
+pub fn stage(store: &impl MaildropStore, octets: &[u8]) -> Result<Delivery, StoreError> {
+    let mut staged = store.stage(Staging::default())?;
+    // What a write says is said again at the end.
+    let _ = staged.write_all(octets);
+    staged.finish()
+}
+
+pub fn deliver(
+    store: &impl MaildropStore,
+    maildrop: &mut dyn OwnedMaildrop,
+    seeds: &[u64],
+) -> Result<Vec<MessageId>, StoreError> {
+    let deliveries: Result<Vec<Delivery>, StoreError> = seeds
+        .iter()
+        .map(|seed| stage(store, &message(*seed)))
+        .collect();
+    maildrop.deliver(deliveries?)
+}
+
+pub fn read(source: &dyn BodySource, message: MessageId) -> Result<Vec<u8>, StoreError> {
+    let mut body = source.open(message)?;
+    let mut octets = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match body.read(&mut buffer)? {
+            0 => return Ok(octets),
+            count => octets.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+pub fn user(store: &impl Directory, name: &str) -> MaildropId {
+    let name = UserName::new(name).unwrap();
+    match store.find(&name).unwrap() {
+        Some(user) => user.maildrop,
+        None => {
+            store
+                .add(NewUser {
+                    name,
+                    password_hash: None,
+                })
+                .unwrap()
+                .maildrop
+        }
+    }
+}
+
+/// All messages of all maildrops, with their octets.
+pub fn contents(store: &SledStore) -> Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>)> {
+    let mut all = Vec::new();
+    for id in store.maildrops().unwrap() {
+        let maildrop = store.open_maildrop(id).unwrap();
+        let source = maildrop.bodies();
+        let messages = maildrop.messages().iter().map(|record| {
+            let octets = read(&*source, record.id).unwrap();
+            assert_eq!(octets.len() as u64, record.exact_octets);
+            (record.id, octets)
+        });
+        all.push((id, messages.collect()));
+    }
+    all
+}
+
+/// Options, and the events that will have been told.
+pub fn watched() -> (SledStoreOptions, Arc<Mutex<Vec<StoreEvent>>>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let options = SledStoreOptions {
+        events: Arc::new(move |event: &StoreEvent| sink.lock().unwrap().push(event.clone())),
+        cache_octets: 8 << 20,
+        ..SledStoreOptions::default()
+    };
+    (options, events)
+}
+
+/// The probe in a process: this test binary again, which runs only `entry`; see [`probe_entry`].
+pub fn child_probe(entry: &str) -> Probe {
+    Probe::Child {
+        program: std::env::current_exe().unwrap(),
+        arguments: vec![
+            "--exact".to_owned(),
+            entry.to_owned(),
+            "--nocapture".to_owned(),
+        ],
+    }
+}
+
+/// What the test called `entry` does: nothing, unless it was started as a probe.
+pub fn probe_entry() {
+    let Some(folder) = std::env::args()
+        .skip(1)
+        .find(|argument| argument.ends_with("/index"))
+    else {
+        return;
+    };
+    let status = match mailroost_storage::sled_store::probe(Path::new(&folder)) {
+        Ok(_) => 0,
+        Err(error) => {
+            eprintln!("{error}");
+            mailroost_storage::sled_store::DAMAGED_STATUS
+        }
+    };
+    std::process::exit(status);
+}
+
+/// What verification finds.
+pub fn findings(folder: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let options = SledStoreOptions::default();
+    let sums = verify(folder, &options, &mut |finding| {
+        findings.push(finding.clone())
+    })
+    .unwrap();
+    assert_eq!(sums.damages + sums.notes, findings.len() as u64);
+    findings
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
