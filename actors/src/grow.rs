@@ -12,12 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::directory::DirectoryActor;
 use crate::listener::{ListenerActor, ListenerParts};
-use crate::mailbox::{MailboxParts, MailboxSupervisor};
+use crate::mailbox::{MailboxCounts, MailboxParts, MailboxSupervisor};
 use crate::root::{Branch, Rank, RootSupervisor, reports};
 use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
-use crate::supervise::{
-    Budget, ChildSpec, Cradle, Place, Population, Restart, cradle, start_child,
-};
+use crate::supervise::{Budget, ChildSpec, Cradle, Place, Restart, cradle, start_child};
 use crate::sweeper::SweeperActor;
 use crate::timer::TimerActor;
 use crate::trunk::{Addrs, Grown, Trunk};
@@ -35,7 +33,7 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
         policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
         addresses: addresses(&blueprint.bindings)?,
         token: CancellationToken::new(),
-        mailbox_population: Population::default(),
+        mailbox_counts: MailboxCounts::default(),
         sockets: Mutex::default(),
         arbiters: Mutex::new(arbiters),
         grown: OnceLock::new(),
@@ -193,10 +191,10 @@ impl Grower {
             log: log.clone(),
         };
         let (limits, places) = (self.limits.clone(), Arc::clone(&self.places));
-        let population = self.trunk.mailbox_population.clone();
+        let counts = self.trunk.mailbox_counts.clone();
         let tree = self.trunk.token.clone();
         self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
-            MailboxSupervisor::new(Arc::new(parts), limits, places, population, tree)
+            MailboxSupervisor::new(Arc::new(parts), limits, places, counts, tree)
         })
     }
 

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::directory::DirectoryActor;
 use crate::listener::ListenerActor;
-use crate::mailbox::MailboxSupervisor;
+use crate::mailbox::{MailboxCounts, MailboxSupervisor};
 use crate::root::{Branch, Rank, RootSupervisor};
 use crate::session::{EndSessions, SessionParts, SessionSupervisor};
-use crate::supervise::{Child, Population};
+use crate::supervise::Child;
 use crate::sweeper::SweeperActor;
 use crate::timer::TimerActor;
 use crate::{Ended, Node};
@@ -27,7 +27,7 @@ pub(crate) struct Trunk {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Cancelled to end everything at once.
     pub(crate) token: CancellationToken,
-    pub(crate) mailbox_population: Population,
+    pub(crate) mailbox_counts: MailboxCounts,
     pub(crate) sockets: Mutex<Vec<Arc<TcpListener>>>,
     pub(crate) arbiters: Mutex<Vec<actix_rt::Arbiter>>,
     pub(crate) grown: OnceLock<Grown>,
@@ -86,7 +86,7 @@ impl Trunk {
         self.end_sessions(grown, patience).await;
         end(&grown.branches, Rank::Sessions).await;
         end(&grown.branches, Rank::Mailboxes).await;
-        self.mailbox_population.empty().await;
+        self.mailbox_counts.empty().await;
         end(&grown.branches, Rank::Directory).await;
         end(&grown.branches, Rank::Timer).await;
         grown.root.end().await;
@@ -149,7 +149,7 @@ impl Trunk {
             .map(|branch| {
                 let mut node = leaf(&branch.child.name, branch.child.restarts());
                 node.population = match branch.rank {
-                    Rank::Mailboxes => self.mailbox_population.size(),
+                    Rank::Mailboxes => self.mailbox_counts.alive.size(),
                     Rank::Sessions => grown.parts.registry.population().size(),
                     Rank::Timer | Rank::Directory | Rank::Listener | Rank::Sweeper => 0,
                 };

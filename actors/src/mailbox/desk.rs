@@ -11,6 +11,7 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::messages::same_error;
 use super::translate::view_of;
+use crate::supervise::Member;
 use crate::{MaildropContents, TreeError};
 
 type Answer<R> = oneshot::Sender<Result<R, TreeError>>;
@@ -45,12 +46,28 @@ impl Job {
     }
 }
 
-/// The maildrop in hand. Fields are dropped in order: the gate opens last.
+/// The maildrop in hand. Fields are dropped in order: the maildrop is put down first.
 pub(super) struct Desk {
     maildrop: Box<dyn OwnedMaildrop>,
     bodies: Arc<dyn BodySource>,
     view: Option<(u64, Arc<Maildrop>)>,
+    _empty: Empty,
+}
+
+/// The right to take a maildrop up. While it is there, no other incarnation has one, and the
+/// mailbox counts as alive.
+pub(super) struct Empty {
     _gate: OwnedMutexGuard<()>,
+    _member: Member,
+}
+
+impl Empty {
+    pub(super) fn new(gate: OwnedMutexGuard<()>, member: Member) -> Self {
+        Self {
+            _gate: gate,
+            _member: member,
+        }
+    }
 }
 
 impl Desk {
@@ -91,19 +108,19 @@ impl Desk {
 /// Does the jobs in order, opening the maildrop first if it is not in hand. Without a desk in
 /// the answer the maildrop could not be opened; everybody was told why.
 pub(super) fn work(
-    place: Result<Desk, OwnedMutexGuard<()>>,
+    place: Result<Desk, Empty>,
     store: &dyn MaildropStore,
     maildrop: MaildropId,
     jobs: VecDeque<Job>,
 ) -> Option<Desk> {
     let mut desk = match place {
         Ok(desk) => desk,
-        Err(gate) => match store.open_maildrop(maildrop) {
+        Err(empty) => match store.open_maildrop(maildrop) {
             Ok(maildrop) => Desk {
                 bodies: maildrop.bodies(),
                 maildrop,
                 view: None,
-                _gate: gate,
+                _empty: empty,
             },
             Err(error) => {
                 jobs.into_iter().for_each(|job| job.refuse(&error));

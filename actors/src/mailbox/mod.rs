@@ -32,6 +32,22 @@ pub(crate) use messages::{
 pub(crate) use supervisor::MailboxSupervisor;
 pub(crate) use translate::blame_of;
 
+/// How many mailboxes there are, and how many maildrops are in hand: a mailbox can be gone while
+/// the store still works on its maildrop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MailboxCounts {
+    pub(crate) alive: Population,
+    in_hand: Population,
+}
+
+impl MailboxCounts {
+    /// Resolves when no mailbox is left and no maildrop in hand.
+    pub(crate) async fn empty(&self) {
+        self.alive.empty().await;
+        self.in_hand.empty().await;
+    }
+}
+
 /// What all mailboxes share.
 pub(crate) struct MailboxParts {
     pub(crate) store: Arc<dyn MaildropStore>,
@@ -72,7 +88,7 @@ pub(crate) struct MailboxActor {
     maildrop: MaildropId,
     parts: Arc<MailboxParts>,
     kept: Arc<Kept>,
-    population: Population,
+    counts: MailboxCounts,
     desk: Option<Desk>,
     away: bool,
     waiting: VecDeque<Job>,
@@ -84,14 +100,14 @@ impl MailboxActor {
         maildrop: MaildropId,
         parts: Arc<MailboxParts>,
         kept: Arc<Kept>,
-        population: Population,
+        counts: MailboxCounts,
     ) -> Self {
         Self {
             maildrop,
             parts,
             kept,
-            _member: population.admit(),
-            population,
+            _member: counts.alive.admit(),
+            counts,
             desk: None,
             away: false,
             waiting: VecDeque::new(),
@@ -132,17 +148,14 @@ impl MailboxActor {
         let gate = Arc::clone(&self.kept.gate);
         let store = Arc::clone(&self.parts.store);
         let maildrop = self.maildrop;
-        let member = self.population.admit();
+        let member = self.counts.in_hand.admit();
         let work = async move {
             let place = match desk {
                 Some(desk) => Ok(desk),
-                None => Err(gate.lock_owned().await),
+                None => Err(desk::Empty::new(gate.lock_owned().await, member)),
             };
-            let worked = tokio::task::spawn_blocking(move || {
-                // Dropped last: the maildrop has been put down by then.
-                let _member = member;
-                desk::work(place, &*store, maildrop, jobs)
-            });
+            let worked =
+                tokio::task::spawn_blocking(move || desk::work(place, &*store, maildrop, jobs));
             worked.await
         };
         ctx.spawn(
@@ -196,7 +209,7 @@ impl Supervised for MailboxActor {
             self.maildrop,
             Arc::clone(&self.parts),
             Arc::clone(&self.kept),
-            self.population.clone(),
+            self.counts.clone(),
         );
     }
 }

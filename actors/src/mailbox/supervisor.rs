@@ -9,11 +9,11 @@ use mailroost_storage::MaildropId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Crash, FindMailbox, Kept, MailboxActor, MailboxDown, MailboxParts, RetireMailbox,
-    StopIdleMailboxes,
+    Crash, FindMailbox, Kept, MailboxActor, MailboxCounts, MailboxDown, MailboxParts,
+    RetireMailbox, StopIdleMailboxes,
 };
 use crate::supervise::{
-    Budget, Child, ChildSpec, Exit, Place, Population, Reports, Restart, cradle, start_child,
+    Budget, Child, ChildSpec, Exit, Place, Reports, Restart, cradle, start_child,
 };
 use crate::{Limits, TreeError, clock};
 
@@ -22,7 +22,7 @@ pub(crate) struct MailboxSupervisor {
     parts: Arc<MailboxParts>,
     limits: Limits,
     places: Arc<[Place]>,
-    population: Population,
+    counts: MailboxCounts,
     tree: CancellationToken,
     /// Ends the mailboxes of this incarnation.
     mine: CancellationToken,
@@ -49,7 +49,7 @@ impl MailboxSupervisor {
         parts: Arc<MailboxParts>,
         limits: Limits,
         places: Arc<[Place]>,
-        population: Population,
+        counts: MailboxCounts,
         tree: CancellationToken,
     ) -> Self {
         let mine = tree.child_token();
@@ -58,7 +58,7 @@ impl MailboxSupervisor {
             parts,
             limits,
             places,
-            population,
+            counts,
             tree,
             mine,
             mailboxes,
@@ -75,8 +75,8 @@ impl MailboxSupervisor {
         };
         let actor = {
             let (parts, kept) = (Arc::clone(&self.parts), Arc::clone(kept));
-            let population = self.population.clone();
-            move || MailboxActor::new(maildrop, parts, kept, population)
+            let counts = self.counts.clone();
+            move || MailboxActor::new(maildrop, parts, kept, counts)
         };
         // Neighbouring numbers go to different threads.
         let place = usize::try_from(maildrop.0 % self.places.len() as u64)
@@ -163,8 +163,8 @@ impl Actor for MailboxSupervisor {
     /// No question is answered before the last child of the former incarnation has put its
     /// maildrop down: two owners of one maildrop must never be.
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let population = self.population.clone();
-        ctx.wait(async move { population.empty().await }.into_actor(self));
+        let counts = self.counts.clone();
+        ctx.wait(async move { counts.empty().await }.into_actor(self));
     }
 }
 
