@@ -52,7 +52,10 @@ pub struct Failure {
 impl Failure {
     /// A failure.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     /// A failure of the operating system: the status follows from the kind of error.
@@ -69,7 +72,10 @@ impl Failure {
     /// The same failure, with what it was about put in front.
     #[must_use]
     pub fn about(self, what: impl fmt::Display) -> Self {
-        Self { message: format!("{what}: {}", self.message), ..self }
+        Self {
+            message: format!("{what}: {}", self.message),
+            ..self
+        }
     }
 }
 
@@ -89,7 +95,11 @@ impl From<Status> for ExitCode {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let status = if error.unreadable() { Status::NoInput } else { Status::Config };
+        let status = if error.unreadable() {
+            Status::NoInput
+        } else {
+            Status::Config
+        };
         Self::new(status, error.to_string())
     }
 }
@@ -137,7 +147,9 @@ impl From<StartError> for Failure {
                 io::ErrorKind::PermissionDenied => Status::NoPermission,
                 _ => Status::Unavailable,
             },
-            StartError::Tls(_) | StartError::NoCertificate(_) | StartError::Hash(_) => Status::Config,
+            StartError::Tls(_) | StartError::NoCertificate(_) | StartError::Hash(_) => {
+                Status::Config
+            }
             StartError::Tree(_) => Status::OsError,
             StartError::Missing(_) => Status::Software,
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mailroost_storage::MaildropStore;
 
 use super::output::Output;
-use crate::config::Config;
+use crate::config::{Config, TlsSettings};
 use crate::control::{Client, TreeNode, serve_connection};
 use crate::daemon::open_store;
 use crate::exit::{Failure, Status};
@@ -32,13 +32,16 @@ pub(super) fn settings(named: Option<PathBuf>) -> Result<Config, Failure> {
 /// Carries out `work` in a conversation with the daemon, if one runs; else with the same code
 /// in this process, on a server without listeners that is there for this one command.
 pub(super) fn with_server<T: Send + 'static>(
-    config: Config,
+    mut config: Config,
     work: impl FnOnce(Client) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let socket = config.server.control_socket();
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
+    // A broken certificate is no reason not to add a user.
+    config.listener.clear();
+    config.tls = TlsSettings::default();
     let logging = Logging::to_stderr(Form::Human { colour: false }, slog::Level::Warning);
     let log = logging.logger().clone();
     actix::System::new().block_on(async move {
@@ -48,7 +51,6 @@ pub(super) fn with_server<T: Send + 'static>(
         let server = Server::builder()
             .config(config)
             .store(store.clone())
-            .sockets(Vec::new())
             .workers(0)
             .log(log)
             .start()

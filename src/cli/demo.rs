@@ -12,7 +12,7 @@ use super::demo_mail::messages;
 use super::output::text;
 use super::serve::{cut, logging};
 use crate::config::{
-    Config, ListenerSettings, LogForm, LogSettings, LoginType, ProtocolSettings, Security,
+    Config, ListenerSettings, LogForm, LogSettings, LoginType, ProtocolSettings, Ranged, Security,
     ServerSettings, TlsSettings,
 };
 use crate::daemon::{Daemon, End, open_store};
@@ -45,7 +45,13 @@ pub(super) fn demo() -> Result<(), Failure> {
     let system = actix::System::new();
     let end = system.block_on(async {
         fill(&config, &password).await?;
-        let daemon = Daemon::start(config, None, log).await?;
+        let daemon = match Daemon::start(config.clone(), None, log.clone()).await {
+            // Somebody else was quicker with the ports.
+            Err(failure) if failure.status == Status::Unavailable => {
+                Daemon::start(on_any_port(config), None, log).await?
+            }
+            started => started?,
+        };
         text(&introduction(
             daemon.server().addresses(),
             &password,
@@ -116,6 +122,13 @@ fn free(port: u16) -> SocketAddr {
         Ok(_) => address,
         Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
     }
+}
+
+fn on_any_port(mut config: Config) -> Config {
+    for listener in &mut config.listener {
+        listener.port = Ranged::fixed(0);
+    }
+    config
 }
 
 fn password() -> Result<String, Failure> {

@@ -35,6 +35,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         {
             output::text(&format!("{}\n", error.message))
         }
+        Err(error) if error.kind == ErrorKind::MissingArgumentOrSubcommand => Err(Failure::new(
+            Status::Usage,
+            "a command is missing; try --help",
+        )),
         Err(error) => Err(Failure::new(Status::Usage, usage(&error.message))),
     };
     match done {

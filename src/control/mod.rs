@@ -23,6 +23,8 @@ mod execute;
 mod protocol;
 mod remote;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, ClientError};
 pub use protocol::{Fault, FaultKind, MessageRow, Sizes, TreeNode, UserChanges, UserRow};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::exit::{Failure, Status};
 use crate::server::ServerError;
 
-/// What a client wants.
-#[derive(Debug, Serialize, Deserialize)]
+/// What a client wants. It may hold a password hash, so it cannot be shown.
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Request {
     /// Who is there?

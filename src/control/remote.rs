@@ -153,7 +153,7 @@ struct Token {
 }
 
 impl Token {
-    fn spend(mut self: Box<Self>) -> u64 {
+    fn spend(mut self) -> u64 {
         self.token.take().unwrap_or_default()
     }
 }

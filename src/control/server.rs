@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::unistd::{Uid, geteuid};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,6 +19,10 @@ use crate::server::ServerHandle;
 /// Conversations at once: administration is people and scripts, and each may hold a staged
 /// message's file open.
 const CONVERSATIONS_MAX: usize = 64;
+
+/// How long no connection is accepted after one could not be: long enough not to use up a
+/// processor, short enough for people.
+const ACCEPT_BACK_OFF: Duration = Duration::from_secs(1);
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +94,10 @@ impl ControlSocket {
                     let uid = stream.peer_cred().map_or(-1, |peer| i64::from(peer.uid()));
                     slog::warn!(log, "control connection refused"; "uid" => uid);
                 }
-                // No file descriptors: conversations will give theirs back.
+                // No file descriptors, most likely; somebody will give theirs back.
                 Err(error) => {
                     slog::warn!(log, "control connection not accepted"; "error" => %error);
-                    conversations.join_next().await;
+                    tokio::time::sleep(ACCEPT_BACK_OFF).await;
                 }
             }
         }

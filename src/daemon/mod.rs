@@ -3,7 +3,7 @@
 mod signals;
 mod store;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,12 +15,12 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Security};
 use crate::control::ControlSocket;
 use crate::exit::{Failure, Status};
-use crate::server::{Bound, Server, ServerHandle, StartError, bind, blocking};
+use crate::server::{Bound, Server, ServerBuilder, ServerHandle, StartError, bind, blocking};
 
 use signals::{Signal, Signals};
 pub use store::{open_store, store_options};
 
-/// Threads that do the log-on of one user and such are the server's; this is the daemon alone.
+/// A daemon that is ready.
 pub struct Daemon {
     server: ServerHandle,
     store: Arc<SledStore>,
@@ -61,13 +61,12 @@ impl Daemon {
             .store(store.clone())
             .sockets(sockets)
             .log(log.clone());
-        let server = builder.start().await?;
         let path = config.server.control_socket();
-        let socket = match ControlSocket::bind(&path) {
-            Ok(socket) => socket,
-            Err(error) => {
-                server.stop().await;
-                return Err(Failure::new(Status::OsError, error.to_string()));
+        let (server, socket) = match start_server(builder, &path).await {
+            Ok(started) => started,
+            Err(failure) => {
+                close(store).await?;
+                return Err(failure);
             }
         };
         let control = actix_rt::spawn(socket.serve(server.clone(), log.clone()));
@@ -153,8 +152,7 @@ impl Daemon {
     /// Administration ends, then the store is closed.
     async fn close(&self) -> Result<(), Failure> {
         self.control.abort();
-        let store = self.store.clone();
-        Ok(blocking(move || store.close()).await?)
+        close(self.store.clone()).await
     }
 
     /// Takes up the file again; sessions do not notice.
@@ -185,6 +183,24 @@ impl Daemon {
             }
         });
     }
+}
+
+async fn start_server(
+    builder: ServerBuilder,
+    path: &Path,
+) -> Result<(ServerHandle, ControlSocket), Failure> {
+    let server = builder.start().await?;
+    match ControlSocket::bind(path) {
+        Ok(socket) => Ok((server, socket)),
+        Err(error) => {
+            server.stop().await;
+            Err(Failure::new(Status::OsError, error.to_string()))
+        }
+    }
+}
+
+async fn close(store: Arc<SledStore>) -> Result<(), Failure> {
+    Ok(blocking(move || store.close()).await?)
 }
 
 /// Binds the listeners. Without IPv6 in the kernel, what is bound to all IPv4 addresses on the

@@ -133,17 +133,20 @@ impl ServerBuilder {
     pub async fn start(self) -> Result<ServerHandle, StartError> {
         let store = self.store.ok_or(StartError::Missing("store"))?;
         let directory = self.directory.ok_or(StartError::Missing("directory"))?;
-        let config = self.config;
-        let hasher = Arc::new(Argon2id::new(config.auth.cost()?)?);
+        let mut config = self.config;
+        let listeners_given = self.listeners.is_some();
+        if let Some(listeners) = self.listeners {
+            config.listener = listeners;
+        }
+        let (config, hasher, certificates) = prepare(config, self.tls).await?;
         let passwords = match self.passwords {
             Some(passwords) => passwords,
             None => passwords_of(directory.clone(), hasher.clone(), &config)?,
         };
         let sockets = match self.sockets {
             Some(sockets) => sockets,
-            None => bind(self.listeners.as_ref().unwrap_or(&config.listener))?,
+            None => bind(&config.listener)?,
         };
-        let certificates = Certificates::load(self.tls, &config)?;
         let bindings = sockets
             .into_iter()
             .map(|bound| certificates.binding(bound))
@@ -172,9 +175,26 @@ impl ServerBuilder {
             hasher,
             certificates,
             config,
+            listeners_given,
             log,
         }))
     }
+}
+
+/// What takes its time, away from the threads that serve sockets: certificates are files, and a
+/// hasher makes a hash to begin with.
+async fn prepare(
+    config: Config,
+    tls: Option<Arc<dyn TlsAcceptor>>,
+) -> Result<(Config, Arc<Argon2id>, Certificates), StartError> {
+    let prepared = actix_rt::task::spawn_blocking(move || {
+        let hasher = Arc::new(Argon2id::new(config.auth.cost()?)?);
+        let certificates = Certificates::load(tls, &config)?;
+        Ok((config, hasher, certificates))
+    });
+    prepared
+        .await
+        .unwrap_or_else(|panic| Err(StartError::Tree(std::io::Error::other(panic))))
 }
 
 fn passwords_of(

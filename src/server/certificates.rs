@@ -1,6 +1,7 @@
 //! The certificates of the listeners, and how they are replaced while sessions go on.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mailroost_actors::tls::TlsAcceptor;
@@ -20,15 +21,15 @@ const EXPIRY_AHEAD_SECS: i64 = 21 * 24 * 60 * 60;
 /// Who makes TLS on which listener.
 pub(super) struct Certificates {
     given: Option<Arc<dyn TlsAcceptor>>,
-    /// One for `[tls]` and one for each listener with a certificate of its own.
-    loaded: Vec<(Whose, Arc<ReloadableAcceptor>)>,
+    loaded: Vec<(Source, Arc<ReloadableAcceptor>)>,
 }
 
-/// Where a certificate stands in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    Everybody,
-    Listener(SocketAddr),
+/// Where a certificate stands in the configuration, and in which files it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Source {
+    /// The listener that has it for itself; `None` is `[tls]`.
+    listener: Option<SocketAddr>,
+    files: CertificateFiles,
 }
 
 impl Certificates {
@@ -42,8 +43,9 @@ impl Certificates {
     ) -> Result<Self, TlsSetupError> {
         let mut loaded = Vec::new();
         if given.is_none() {
-            for (whose, settings) in wanted(config) {
-                loaded.push((whose, Arc::new(ReloadableAcceptor::new(settings)?)));
+            for source in sources(config) {
+                let acceptor = ReloadableAcceptor::new(settings(config, &source))?;
+                loaded.push((source, Arc::new(acceptor)));
             }
         }
         Ok(Self { given, loaded })
@@ -85,54 +87,71 @@ impl Certificates {
     /// # Errors
     /// Names the file.
     pub(super) fn reload(&self, config: &Config) -> Result<bool, TlsSetupError> {
-        let wanted = wanted(config);
+        let sources = sources(config);
         // What can be loaded now can be loaded again a moment later.
-        for (_, settings) in &wanted {
-            ReloadableAcceptor::new(settings.clone())?;
+        for source in &sources {
+            ReloadableAcceptor::new(settings(config, source))?;
         }
         let mut all_known = true;
-        for (whose, settings) in wanted {
-            match self.loaded.iter().find(|(other, _)| *other == whose) {
-                Some((_, acceptor)) => acceptor.replace(settings)?,
+        for source in &sources {
+            match self.place(source) {
+                Some(acceptor) => acceptor.replace(settings(config, source))?,
                 None => all_known = false,
             }
         }
         Ok(all_known || self.given.is_some())
     }
 
+    /// Where a certificate belongs, though it may be in other files now.
+    fn place(&self, source: &Source) -> Option<&ReloadableAcceptor> {
+        let same = |known: &Source| known == source;
+        let same_listener = |known: &Source| known.listener == source.listener;
+        let find = |is: &dyn Fn(&Source) -> bool| self.loaded.iter().find(|(known, _)| is(known));
+        find(&same)
+            .or_else(|| find(&same_listener))
+            .map(|(_, acceptor)| &**acceptor)
+    }
+
     fn acceptor_of(&self, listener: &ListenerSettings) -> Option<Arc<dyn TlsAcceptor>> {
         if let Some(given) = &self.given {
             return Some(given.clone());
         }
-        let find = |wanted: &Whose| self.loaded.iter().find(|(whose, _)| whose == wanted);
-        let own = Whose::Listener(listener.socket_address());
-        let (_, acceptor) = find(&own).or_else(|| find(&Whose::Everybody))?;
+        let own = source(
+            Some(listener.socket_address()),
+            &listener.certificate,
+            &listener.key,
+        );
+        let (_, acceptor) = self.loaded.iter().find(|(known, _)| match &own {
+            Some(own) => known == own,
+            None => known.listener.is_none(),
+        })?;
         Some(acceptor.clone())
     }
 }
 
 /// The certificates that a configuration names.
-fn wanted(config: &Config) -> Vec<(Whose, TlsSettings)> {
-    let provider = config.tls.provider.into();
-    let own = config.listener.iter().map(|listener| {
-        (
-            Whose::Listener(listener.socket_address()),
-            &listener.certificate,
-            &listener.key,
-        )
+fn sources(config: &Config) -> Vec<Source> {
+    let own = config.listener.iter().filter_map(|listener| {
+        let address = Some(listener.socket_address());
+        source(address, &listener.certificate, &listener.key)
     });
-    std::iter::once((Whose::Everybody, &config.tls.certificate, &config.tls.key))
-        .chain(own)
-        .filter_map(|(whose, certificate, key)| {
-            let (certificate, key) = (certificate.clone()?, key.clone()?);
-            let certificates = vec![CertificateFiles { certificate, key }];
-            Some((
-                whose,
-                TlsSettings {
-                    provider,
-                    certificates,
-                },
-            ))
-        })
-        .collect()
+    let everybody = source(None, &config.tls.certificate, &config.tls.key);
+    everybody.into_iter().chain(own).collect()
+}
+
+fn source(
+    listener: Option<SocketAddr>,
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+) -> Option<Source> {
+    let (certificate, key) = (certificate.clone()?, key.clone()?);
+    let files = CertificateFiles { certificate, key };
+    Some(Source { listener, files })
+}
+
+fn settings(config: &Config, source: &Source) -> TlsSettings {
+    TlsSettings {
+        provider: config.tls.provider.into(),
+        certificates: vec![source.files.clone()],
+    }
 }

@@ -31,6 +31,8 @@ pub(super) struct Parts {
     pub(super) hasher: Arc<Argon2id>,
     pub(super) certificates: Certificates,
     pub(super) config: Mutex<Config>,
+    /// The listeners came from the builder; those of a configuration do not count.
+    pub(super) listeners_given: bool,
     pub(super) log: slog::Logger,
 }
 
@@ -212,8 +214,11 @@ impl ServerHandle {
     ///
     /// # Errors
     /// `Reload`, and everything stays as it was.
-    pub async fn reload(&self, config: Config) -> Result<Reloaded, ServerError> {
+    pub async fn reload(&self, mut config: Config) -> Result<Reloaded, ServerError> {
         let parts = self.parts.clone();
+        if parts.listeners_given {
+            config.listener = self.config().listener.clone();
+        }
         blocking(move || {
             let all_known = parts
                 .certificates

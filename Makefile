@@ -1,0 +1,31 @@
+# The two commands: `make run` tries the server out, `make test` is what CI runs.
+# Both install what is missing on Debian (as root, or through sudo).
+
+# rustup puts cargo there, and not every shell knows.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: run test rust components
+
+run: rust
+	@packaging/debian-packages.sh build
+	@cargo run --release --locked -- demo
+
+test: rust components
+	@packaging/debian-packages.sh test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+
+rust:
+	@command -v cargo >/dev/null || { \
+	  echo 'mailroost: cargo is missing; install Rust 1.95 or later from https://rustup.rs' >&2; \
+	  exit 1; }
+
+components: rust
+	@for component in fmt clippy; do \
+	  cargo $$component --version >/dev/null 2>&1 && continue; \
+	  case $$component in fmt) name=rustfmt;; *) name=clippy;; esac; \
+	  rustup component add $$name || { \
+	    echo "mailroost: cargo $$component is missing; install the Rust component $$name" >&2; \
+	    exit 1; }; \
+	done

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing: those that building needs ("build"), or those
+# that the tests need as well ("test").
+set -euo pipefail
+
+build=(gcc libc6-dev libssl-dev pkg-config)
+clients=(curl fetchmail mpop getmail6 openssl python3 perl)
+
+case "${1:-}" in
+  build) wanted=("${build[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}") ;;
+  *)
+    echo "usage: ${0##*/} build|test" >&2
+    exit 64
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "mailroost: this is not Debian; if something is missing, it is one of: ${wanted[*]}" >&2
+  exit 0
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+  as_root=()
+elif command -v sudo >/dev/null; then
+  as_root=(sudo)
+else
+  echo "mailroost: packages are missing; as root: apt-get install ${missing[*]}" >&2
+  exit 77
+fi
+
+echo "mailroost: installing ${missing[*]}" >&2
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends "${missing[@]}"
