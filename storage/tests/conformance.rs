@@ -1,4 +1,5 @@
 //! Both stores under the one suite.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::cell::RefCell;
 

@@ -1,5 +1,6 @@
 //! A damaged, lost or outdated index: the store opens all the same, with the same messages, and
 //! never gives a number out twice.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod support;
 
@@ -9,15 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mailroost_storage::faulty::split_mix;
-use mailroost_storage::sled_store::{Probe, Severity, rebuild};
+use mailroost_storage::sled_store::{Probe, Severity, rebuild, verify};
 use mailroost_storage::{
     Directory, MaildropId, MaildropStore, MessageId, SledStore, SledStoreOptions, StoreErrorKind,
     StoreEvent, UserName,
 };
-use support::{child_probe, contents, deliver, findings, user, watched};
+use support::{Contents, child_probe, contents, deliver, findings, user, watched};
 use tempfile::TempDir;
-
-type Contents = Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>)>;
 
 #[test]
 fn probe_entry() {
@@ -131,9 +130,34 @@ fn overwrite(path: &Path, seed: u64) {
         .unwrap();
 }
 
+/// What is done to an index, in words and in deed.
+type Damage = (String, Box<dyn Fn(&Path)>);
+
+fn damage(how: impl Into<String>, act: impl Fn(&Path) + 'static) -> Damage {
+    (how.into(), Box::new(act))
+}
+
 /// How an index can be damaged.
-fn damages() -> Vec<(String, Box<dyn Fn(&Path)>)> {
-    let mut damages: Vec<(String, Box<dyn Fn(&Path)>)> = Vec::new();
+fn damages() -> Vec<Damage> {
+    let mut damages = cuts();
+    damages.extend(lost_files());
+    for seed in 0..12 {
+        let how = format!("db overwritten by seed {seed}");
+        damages.push(damage(how, move |index| overwrite(&index.join("db"), seed)));
+    }
+    for seed in 0..4 {
+        let how = format!("snapshots overwritten by seed {seed}");
+        damages.push(damage(how, move |index| {
+            snapshots(index)
+                .iter()
+                .for_each(|path| overwrite(path, seed));
+        }));
+    }
+    damages
+}
+
+fn cuts() -> Vec<Damage> {
+    let mut damages = Vec::new();
     for octets in [
         1,
         1_000,
@@ -144,94 +168,55 @@ fn damages() -> Vec<(String, Box<dyn Fn(&Path)>)> {
         400_000,
         1 << 30,
     ] {
-        for keep in [true, false] {
-            let how = format!("db cut by {octets}, snapshots kept: {keep}");
-            damages.push((
-                how,
-                Box::new(move |index| {
-                    cut(&index.join("db"), octets);
-                    if !keep {
-                        snapshots(index)
-                            .iter()
-                            .for_each(|path| fs::remove_file(path).unwrap());
-                    }
-                }),
-            ));
-        }
+        damages.push(damage(format!("db cut by {octets}"), move |index| {
+            cut(&index.join("db"), octets);
+        }));
+        damages.push(damage(
+            format!("db cut by {octets}, no snapshots"),
+            move |index| {
+                cut(&index.join("db"), octets);
+                remove_snapshots(index);
+            },
+        ));
     }
-    damages.push((
-        "snapshots empty".to_owned(),
-        Box::new(|index| {
-            snapshots(index).iter().for_each(|path| cut(path, u64::MAX));
-        }),
-    ));
-    damages.push((
-        "snapshots cut".to_owned(),
-        Box::new(|index| {
-            snapshots(index).iter().for_each(|path| cut(path, 10));
-        }),
-    ));
-    damages.push((
-        "no snapshots".to_owned(),
-        Box::new(|index| {
-            snapshots(index)
-                .iter()
-                .for_each(|path| fs::remove_file(path).unwrap());
-        }),
-    ));
-    damages.push((
-        "a stray snapshot".to_owned(),
-        Box::new(|index| {
+    damages.push(damage("snapshots empty", |index| {
+        snapshots(index).iter().for_each(|path| cut(path, u64::MAX));
+    }));
+    damages.push(damage("snapshots cut", |index| {
+        snapshots(index).iter().for_each(|path| cut(path, 10));
+    }));
+    damages.push(damage("conf empty", |index| {
+        cut(&index.join("conf"), u64::MAX)
+    }));
+    damages
+}
+
+fn lost_files() -> Vec<Damage> {
+    vec![
+        damage("no snapshots", remove_snapshots),
+        damage("a stray snapshot", |index| {
             fs::write(index.join("snap.00000000000FFFFF"), b"stray").unwrap();
         }),
-    ));
-    damages.push((
-        "db zeroed".to_owned(),
-        Box::new(|index| {
+        damage("db zeroed", |index| {
             let length = fs::metadata(index.join("db")).unwrap().len();
-            fs::write(index.join("db"), vec![0; length as usize]).unwrap();
+            fs::write(index.join("db"), vec![0; usize::try_from(length).unwrap()]).unwrap();
         }),
-    ));
-    damages.push((
-        "no conf".to_owned(),
-        Box::new(|index| {
-            fs::remove_file(index.join("conf")).unwrap();
+        damage("no db", |index| fs::remove_file(index.join("db")).unwrap()),
+        damage("no conf", |index| {
+            fs::remove_file(index.join("conf")).unwrap()
         }),
-    ));
-    damages.push((
-        "conf empty".to_owned(),
-        Box::new(|index| cut(&index.join("conf"), u64::MAX)),
-    ));
-    damages.push((
-        "no index".to_owned(),
-        Box::new(|index| fs::remove_dir_all(index).unwrap()),
-    ));
-    damages.push((
-        "a file instead of the index".to_owned(),
-        Box::new(|index| {
+        damage("no index", |index| fs::remove_dir_all(index).unwrap()),
+        damage("a file instead of the index", |index| {
             fs::remove_dir_all(index).unwrap();
             fs::write(index, b"").unwrap();
         }),
-    ));
-    for seed in 0..24 {
-        let how = format!("db overwritten by seed {seed}");
-        damages.push((
-            how,
-            Box::new(move |index| overwrite(&index.join("db"), seed)),
-        ));
-        let how = format!("snapshots overwritten by seed {seed}");
-        if seed < 8 {
-            damages.push((
-                how,
-                Box::new(move |index| {
-                    snapshots(index)
-                        .iter()
-                        .for_each(|path| overwrite(path, seed));
-                }),
-            ));
-        }
-    }
-    damages
+    ]
+}
+
+fn remove_snapshots(index: &Path) {
+    snapshots(index)
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
 }
 
 /// Tries every damage on a copy. Returns how often the index was made anew.
@@ -247,10 +232,8 @@ fn try_all(folder: &Path, expected: &Contents, highest: &[u64]) -> usize {
         let how = format!("case {number}: {how}");
         check(copy.path(), options, expected, highest, &how);
         let events = events.lock().unwrap();
-        for event in events.iter() {
-            eprintln!("{how}: {event}");
-            rebuilt += usize::from(matches!(event, StoreEvent::IndexRebuilt { .. }));
-        }
+        let anew = |event: &StoreEvent| matches!(event, StoreEvent::IndexRebuilt { .. });
+        rebuilt += usize::from(events.iter().any(anew));
     }
     rebuilt
 }
@@ -421,5 +404,88 @@ fn a_stopped_store_is_rebuilt_on_request() {
         (rebuilt.users, rebuilt.maildrops, rebuilt.set_aside),
         (6, 6, 0)
     );
+    let (options, events) = watched();
+    check(folder.path(), options, &expected, &highest, "rebuilt");
+    assert_eq!(
+        *events.lock().unwrap(),
+        [],
+        "the next start finds nothing wrong with it"
+    );
+}
+
+#[test]
+fn nothing_is_rebuilt_where_there_is_no_store() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let (options, _) = watched();
+    let error = rebuild(&nowhere, &options).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::NotFound);
+    let error = verify(&nowhere, &options, &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::NotFound);
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn a_damaged_record_costs_only_its_maildrop() {
+    let folder = TempDir::new().unwrap();
+    let (expected, highest) = store_with_history(folder.path(), None);
+    let ids: Vec<MaildropId> = expected.iter().map(|(id, _)| *id).collect();
+    let key = |id: MaildropId| id.0.to_be_bytes();
+    let index = sled::open(folder.path().join("index")).unwrap();
+    let change = |tree: &str, key: &[u8], value: &[u8]| {
+        assert!(
+            index
+                .open_tree(tree)
+                .unwrap()
+                .insert(key, value)
+                .unwrap()
+                .is_some()
+        );
+    };
+    change("maildrops", &key(ids[0]), b"nonsense");
+    let (segment, _) = index
+        .open_tree("segments")
+        .unwrap()
+        .get_gt(key(ids[1]))
+        .unwrap()
+        .unwrap();
+    change("segments", &segment, b"nonsense");
+    let (segment, _) = index
+        .open_tree("segments")
+        .unwrap()
+        .get_gt(key(ids[2]))
+        .unwrap()
+        .unwrap();
+    index
+        .open_tree("segments")
+        .unwrap()
+        .remove(segment)
+        .unwrap();
+    change("users", b"user3", b"nonsense");
+    drop(index);
+    let (options, _) = watched();
+    let store = SledStore::open(folder.path(), options.clone()).unwrap();
+    for id in &ids[..3] {
+        let error = store.open_maildrop(*id).err().unwrap();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+        assert!(
+            error.to_string().contains(&format!("maildrop {id}")),
+            "{error}"
+        );
+    }
+    let user3 = store.find(&UserName::new("user3").unwrap());
+    assert_eq!(user3.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    for id in &ids[3..] {
+        let mut maildrop = store.open_maildrop(*id).unwrap();
+        let numbers = deliver(&store, &mut *maildrop, &[1]).unwrap();
+        maildrop.remove(&numbers).unwrap();
+    }
+    assert_eq!(store.statistics().unwrap().damaged, 1);
+    store.close().unwrap();
+    let damages = findings(folder.path())
+        .into_iter()
+        .filter(|it| it.severity == Severity::Damage);
+    assert!(damages.count() >= 4);
+    rebuild(folder.path(), &options).unwrap();
     check(folder.path(), options, &expected, &highest, "rebuilt");
 }

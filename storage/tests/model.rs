@@ -1,4 +1,5 @@
 //! Random histories: both stores do what a plain list does.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod support;
 
@@ -219,8 +220,18 @@ fn reopen_sled(folder: &Path, store: SledStore, step: &Step) -> SledStore {
     SledStore::open(folder, options).unwrap()
 }
 
+/// Each history is up to forty steps; `PROPTEST_CASES` makes it more of them.
+fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig {
+        cases: if asked_for { default.cases } else { cases },
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn the_memory_store_is_a_list(steps in prop::collection::vec(step(), 1..40)) {
@@ -228,6 +239,10 @@ proptest! {
         let id = user(&store, "ann");
         play(&steps, id, store, &|store, _| store);
     }
+}
+
+proptest! {
+    #![proptest_config(cases(16))]
 
     #[test]
     fn the_sled_store_is_a_list(steps in prop::collection::vec(step(), 1..40)) {

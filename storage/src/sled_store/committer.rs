@@ -86,6 +86,7 @@ pub(super) struct Committer {
     queue: Mutex<Option<SyncSender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     done: DoneKeys,
+    poison: Poison,
 }
 
 /// Journal entries that are done; the next commit drops them.
@@ -103,7 +104,7 @@ impl Committer {
         let work = Work {
             file: index.file().map_err(start)?,
             index,
-            poison,
+            poison: poison.clone(),
             files: Arc::clone(&options.files),
             sync: options.durability == Durability::Full,
             reserve_octets: options.reserve_octets,
@@ -119,6 +120,7 @@ impl Committer {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
             done,
+            poison,
         })
     }
 
@@ -145,11 +147,14 @@ impl Committer {
         }
         drop(queue);
         answered.recv().unwrap_or_else(|_| {
-            let context = "the committer ended during a commit";
-            Err(CommitError::Unknown(StoreError::new(
-                StoreErrorKind::Poisoned,
-                context,
-            )))
+            let error = || {
+                StoreError::new(
+                    StoreErrorKind::Poisoned,
+                    "the committer ended during a commit",
+                )
+            };
+            self.poison.set(&error());
+            Err(CommitError::Unknown(error()))
         })
     }
 

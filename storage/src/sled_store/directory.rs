@@ -129,6 +129,7 @@ impl Directory for SledStore {
         changes.push(Change::put(TreeName::Journal, key.clone(), entry.encode()));
         shared.committer.commit(changes, Purpose::Removal)?;
         shared.finish(key, id, entry);
+        shared.forget(id);
         drop(ownership);
         Ok(user)
     }

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sled::transaction::{ConflictableTransactionError, Transactional};
 
+use super::lock::wait_until_unlocked;
 use super::record::{
     JournalEntry, MaildropRow, decode_segment, decode_user, seal, segment_of, unseal,
 };
@@ -25,6 +27,9 @@ pub(super) enum TreeName {
     /// Maildrop and two numbers to [`JournalEntry`].
     Journal,
 }
+
+/// How long another process may still have sled's file.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
 const NAMES: [&str; 5] = ["meta", "users", "maildrops", "segments", "journal"];
 
@@ -70,6 +75,7 @@ impl Index {
         tidy_ms: Option<u64>,
     ) -> Result<Self, StoreError> {
         guarded(|| {
+            wait_until_unlocked(&folder.join("db"), LOCK_DEADLINE)?;
             let db = sled::Config::new()
                 .path(folder)
                 .cache_capacity(cache_octets)

@@ -118,6 +118,7 @@ impl Shared {
         };
         match outcome {
             Ok(unlinked) => {
+                self.unfinished().remove(&key);
                 self.committer.journal_done(key);
                 unlinked
             }
@@ -129,9 +130,10 @@ impl Shared {
         }
     }
 
-    /// Tries again what could not be finished.
+    /// Tries again what could not be finished. Entries stay known until they are done: whoever
+    /// looks for unclaimed files meanwhile must not take a removed message for one.
     pub(super) fn finish_the_unfinished(&self) -> u64 {
-        let entries = std::mem::take(&mut *self.unfinished());
+        let entries = self.unfinished().clone();
         entries
             .into_iter()
             .map(|(key, (id, entry))| self.finish(key, id, entry))

@@ -295,6 +295,13 @@ impl Shared {
         lock(&self.high_water)
     }
 
+    /// The maildrop was removed for good.
+    fn forget(&self, maildrop: MaildropId) {
+        if let Some(presence) = lock(&self.presences).get_mut(&maildrop) {
+            presence.sequence = None;
+        }
+    }
+
     fn directory(&self) -> MutexGuard<'_, ()> {
         lock(&self.directory)
     }

@@ -196,21 +196,30 @@ fn told_run(index: &Index) -> Result<Option<ToldRun>, StoreError> {
     }
 }
 
+impl ToldRun {
+    fn change(self) -> Change {
+        let mut content = self.run.to_le_bytes().to_vec();
+        content.extend_from_slice(&self.before.to_le_bytes());
+        content.push(u8::from(self.closed));
+        Change::put(TreeName::Meta, RUN_KEY.to_vec(), content)
+    }
+}
+
+/// The record of a run that ended, for an index that is made anew.
+pub(super) fn told_again(last: LastRun) -> Change {
+    ToldRun {
+        run: last.number,
+        before: last.number,
+        closed: last.closed,
+    }
+    .change()
+}
+
 fn tell_run(index: &Index, told: ToldRun, options: &SledStoreOptions) -> Result<(), StoreError> {
-    let mut content = told.run.to_le_bytes().to_vec();
-    content.extend_from_slice(&told.before.to_le_bytes());
-    content.push(u8::from(told.closed));
-    let changes = [Change::put(TreeName::Meta, RUN_KEY.to_vec(), content)];
-    index.apply(&[&changes])?;
+    index.apply(&[&[told.change()]])?;
     index.flush()?;
-    let context = "cannot make the index durable";
-    let file = index
-        .file()
-        .map_err(|error| StoreError::io(context, error))?;
-    options
-        .files
-        .sync(&file)
-        .map_err(|error| StoreError::io(context, error))
+    let io = |error| StoreError::io("cannot make the index durable", error);
+    options.files.sync(&index.file().map_err(io)?).map_err(io)
 }
 
 /// Index first, marks second: see [`open_probed`].

@@ -11,13 +11,13 @@ use super::high_water::HighWater;
 use super::index::{Change, Index, TreeName, maildrop_key};
 use super::layout::Layout;
 use super::maildrop::occupied_octets;
-use super::open::{NEXT_MAILDROP_KEY, prepare_folders};
+use super::open::{NEXT_MAILDROP_KEY, prepare_folders, told_again};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
 use super::record::{MaildropRow, encode_user};
 use super::unclaimed::{count_in, segments, set_aside};
 use crate::numbering::Sequence;
-use crate::{MaildropId, MessageId, MessageRecord, StoreError, UserName};
+use crate::{MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind, UserName};
 
 /// Changes in one transaction: enough to be fast, few enough for sled's buffers.
 const CHANGES_AT_ONCE: usize = 2_000;
@@ -43,9 +43,13 @@ pub struct Rebuilt {
 /// files is told to the options' event sink.
 ///
 /// # Errors
-/// `Locked` if a process has the store, `Io`, `Full`.
+/// `NotFound` if there is no store, `Locked` if a process has it, `Io`, `Full`.
 pub fn rebuild(folder: &Path, options: &SledStoreOptions) -> Result<Rebuilt, StoreError> {
     let layout = Layout::new(folder, options.high_water_folder.as_deref());
+    if !layout.bodies().is_dir() {
+        let context = format!("there is no store in {}", folder.display());
+        return Err(StoreError::new(StoreErrorKind::NotFound, context));
+    }
     let _lock = prepare_folders(&layout, options)?;
     let (high_water, complaint) = HighWater::open(
         &options.files,
@@ -110,6 +114,8 @@ pub(super) fn index_from_files(
         NEXT_MAILDROP_KEY.to_vec(),
         next,
     ));
+    // As good as the one that the last run left behind.
+    making.changes.extend(high_water.run().map(told_again));
     making.apply()?;
     let rebuilt = making.rebuilt;
     index.flush()?;

@@ -96,22 +96,23 @@ fn unclaimed(
     id: MaildropId,
     messages: &[MessageRecord],
 ) -> Result<Vec<MessageId>, StoreError> {
+    // First, because what is finished afterwards may still be in the list of files.
+    let mut pending = HashSet::new();
+    for (maildrop, entry) in shared.unfinished().values() {
+        match entry {
+            JournalEntry::Unlink(removed) if *maildrop == id => pending.extend(removed.clone()),
+            JournalEntry::Unlink(_) | JournalEntry::Folder | JournalEntry::Owner(_) => {}
+        }
+    }
     let mut found = shared.layout.messages_on_disk(id).map_err(|error| {
         StoreError::io(format!("cannot list the folder of maildrop {id}"), error)
     })?;
     found.retain(|message| {
-        messages
+        let known = messages
             .binary_search_by_key(message, |record| record.id)
-            .is_err()
+            .is_ok();
+        !known && !pending.contains(message)
     });
-    if !found.is_empty() {
-        let unfinished = shared.unfinished();
-        for (_, entry) in unfinished.values().filter(|(maildrop, _)| *maildrop == id) {
-            if let JournalEntry::Unlink(pending) = entry {
-                found.retain(|message| !pending.contains(message));
-            }
-        }
-    }
     Ok(found)
 }
 

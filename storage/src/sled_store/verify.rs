@@ -1,5 +1,5 @@
 //! Verification of a stopped store: every body against its header, index against files, users
-//! against owner files. It changes nothing.
+//! against owner files. It changes nothing but the staging folder, which it empties.
 
 use std::collections::HashMap;
 use std::fmt;

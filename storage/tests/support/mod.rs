@@ -1,5 +1,6 @@
 //! What the tests of the sled store share: messages from seeds, reading, events.
-#![allow(dead_code)] // Each test file uses its part.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
 use std::io::Write;
@@ -72,8 +73,11 @@ pub fn user(store: &impl Directory, name: &str) -> MaildropId {
     }
 }
 
-/// All messages of all maildrops, with their octets.
-pub fn contents(store: &SledStore) -> Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>)> {
+/// Maildrops, their messages and the octets of these.
+pub type Contents = Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>)>;
+
+/// All that is in the store.
+pub fn contents(store: &SledStore) -> Contents {
     let mut all = Vec::new();
     for id in store.maildrops().unwrap() {
         let maildrop = store.open_maildrop(id).unwrap();
@@ -123,7 +127,7 @@ pub fn probe_entry() {
     let status = match mailroost_storage::sled_store::probe(Path::new(&folder)) {
         Ok(_) => 0,
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(std::io::stderr(), "{error}");
             mailroost_storage::sled_store::DAMAGED_STATUS
         }
     };
