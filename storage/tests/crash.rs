@@ -13,6 +13,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use mailroost_storage::faulty::split_mix;
 use mailroost_storage::{
@@ -182,8 +183,12 @@ impl Known {
     }
 }
 
-/// Runs the process until it has told `lines` lines, and kills it.
-fn run_and_kill(folder: &Path, seed: u64, lines: u64, known: &mut BTreeMap<u64, Known>) {
+/// Runs the process until it has told `lines` lines, and kills it up to 2 ms later: amid the next
+/// step, as far as possible in each of its parts.
+fn run_and_kill(folder: &Path, state: &mut u64, known: &mut BTreeMap<u64, Known>) {
+    let seed = split_mix(state);
+    let lines = 1 + split_mix(state) % 60;
+    let delay = Duration::from_micros(split_mix(state) % 2_000);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_entry", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
@@ -208,6 +213,10 @@ fn run_and_kill(folder: &Path, seed: u64, lines: u64, known: &mut BTreeMap<u64, 
         known.entry(id).or_default().hear(word, numbers);
         told += 1;
         if told == lines {
+            let begun = Instant::now();
+            while begun.elapsed() < delay {
+                std::hint::spin_loop();
+            }
             child.kill().unwrap();
         }
     }
@@ -227,8 +236,7 @@ fn what_was_acknowledged_survives_kill_9() {
     let folder = TempDir::new().unwrap();
     let mut known = BTreeMap::new();
     for round in 0..rounds {
-        let lines = 1 + split_mix(&mut state) % 60;
-        run_and_kill(folder.path(), split_mix(&mut state), lines, &mut known);
+        run_and_kill(folder.path(), &mut state, &mut known);
         if round % 8 == 7 {
             fs::remove_dir_all(folder.path().join("index")).unwrap();
         }
