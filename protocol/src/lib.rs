@@ -33,6 +33,7 @@
 mod capability;
 pub mod command;
 pub mod maildrop;
+mod onward;
 pub mod policy;
 pub mod profile;
 mod reply;
@@ -41,7 +42,10 @@ pub mod session;
 pub mod wire;
 
 pub use maildrop::{DropListing, Maildrop, MessageNumber, Octets, ScanEntry, SizeKind, UniqueId};
-pub use policy::{Access, LoginType, OverlongCommand, Policy, PolicyError, Separators};
+pub use onward::{OnwardFault, OnwardLogOn, OnwardStep};
+pub use policy::{
+    Access, ForeignSite, LoginType, OverlongCommand, Policy, PolicyError, Separators,
+};
 pub use profile::Profile;
 pub use reply::REPLY_OCTETS_MAX;
 pub use response_text::{Text, Texts};

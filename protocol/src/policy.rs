@@ -37,6 +37,15 @@ pub enum LoginType {
     SecureLogin,
 }
 
+/// What becomes of a user whose site is not the server's own (MS-STANXPOP3 C0010).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignSite {
+    /// The log-on fails.
+    Refuse,
+    /// The session is handed on to the site's server.
+    HandOn,
+}
+
 /// What becomes of a session whose client sent a command over the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverlongCommand {
@@ -78,6 +87,8 @@ pub struct Policy {
     pub sizes: SizeKind,
     /// Where passwords may travel.
     pub login_type: LoginType,
+    /// What becomes of users of other sites.
+    pub foreign_site: ForeignSite,
     /// Announce RESP-CODES and AUTH-RESP-CODE, and send response codes.
     pub response_codes: bool,
     /// Announce PIPELINING. Pipelined commands are answered rightly either way.

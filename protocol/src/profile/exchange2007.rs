@@ -1,7 +1,7 @@
 //! The profile of Exchange 2007.
 
 use crate::Policy;
-use crate::policy::OverlongCommand;
+use crate::policy::{ForeignSite, OverlongCommand};
 use crate::response_text::{Text, Texts};
 
 impl Policy {
@@ -12,6 +12,8 @@ impl Policy {
             command_octets_max: 47,
             // An honest command can pass so short a limit, and nothing is known of a close.
             overlong_command: OverlongCommand::Refuse,
+            // MS-STANXPOP3 C0010; the later ones find the right server themselves.
+            foreign_site: ForeignSite::Refuse,
             texts: Texts::of_profile(&[
                 (
                     Text::Greeting,

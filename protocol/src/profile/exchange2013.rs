@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::policy::OverlongCommand;
 use crate::response_text::Texts;
-use crate::{Access, LoginType, Policy, Separators, SizeKind};
+use crate::{Access, ForeignSite, LoginType, Policy, Separators, SizeKind};
 
 impl Policy {
     /// What Exchange 2013 does where a choice is left. The texts are the table's own defaults.
@@ -19,6 +19,7 @@ impl Policy {
             access: Access::Snapshot,
             sizes: SizeKind::Stored,
             login_type: LoginType::SecureLogin,
+            foreign_site: ForeignSite::HandOn,
             response_codes: false,
             pipelining: false,
             expire_never: false,

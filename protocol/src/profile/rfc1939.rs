@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::policy::OverlongCommand;
 use crate::response_text::{Text, Texts};
-use crate::{Access, LoginType, Policy, Separators, SizeKind};
+use crate::{Access, ForeignSite, LoginType, Policy, Separators, SizeKind};
 
 impl Policy {
     /// What RFC 1939 and RFC 2449 say.
@@ -22,6 +22,8 @@ impl Policy {
             // RFC 1939 s11.
             sizes: SizeKind::Exact,
             login_type: LoginType::PlainTextLogin,
+            // It knows nothing of sites.
+            foreign_site: ForeignSite::Refuse,
             response_codes: true,
             pipelining: true,
             expire_never: true,

@@ -23,7 +23,7 @@ impl Session {
             State::Transaction(state) if state.is_sending() => {
                 Duration::from_secs(*AUTHENTICATED_SECS.end())
             }
-            State::Transaction(_) | State::Update(_) | State::Closed(_) => {
+            State::Transaction(_) | State::Update(_) | State::HandedOn(_) | State::Closed(_) => {
                 self.policy.authenticated_timeout
             }
         };
@@ -40,6 +40,7 @@ impl Session {
             State::Update(_) | State::Closed(_) => return,
             State::StartingTls => true,
             State::Transaction(state) => state.is_amid_reply(),
+            State::HandedOn(state) => state.is_amid_reply(),
             State::Greeting | State::Authorization(_) => false,
         };
         let (reason, text, code, wanted) = match ending {

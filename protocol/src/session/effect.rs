@@ -22,6 +22,13 @@ pub enum Step {
     /// Write `out`, then begin the TLS handshake; whatever was read already is not there any
     /// more (had there been any, the session would have closed).
     StartTls,
+    /// Write `out`; then all further octets pass between the client and the server that the
+    /// session was handed on to, until `resume` is told `RelayEnded`. Call `Session::relayed`
+    /// whenever some have passed.
+    Relay {
+        /// What the client sent behind its log-on already: it comes first.
+        pending: Secret,
+    },
     /// Write `out` and close.
     Close(CloseReason),
 }
@@ -30,14 +37,15 @@ pub enum Step {
 #[derive(Debug)]
 pub enum Effect {
     /// USER and PASS: verify, then open the maildrop.
-    /// Outcomes: `LoggedOn`, `LogOnRefused`.
+    /// Outcomes: `LoggedOn`, `HandedOn`, `LogOnRefused`.
     LogOn {
         /// The name, octets as the client sent them.
         user: Vec<u8>,
         /// Everything after `PASS` and one separator.
         password: Secret,
     },
-    /// One step of a SASL exchange. Outcomes: `Challenge`, `LoggedOn`, `LogOnRefused`.
+    /// One step of a SASL exchange. Outcomes: `Challenge`, `LoggedOn`, `HandedOn`,
+    /// `LogOnRefused`.
     ///
     /// `Start` and `StartWith` begin a fresh exchange: an earlier one that is still there was
     /// given up by the client, and must be dropped. `Session::sasl_exchange_is_open` tells it
@@ -95,6 +103,14 @@ pub enum Outcome {
         /// What STAT and LIST report to this user, if not the policy's.
         sizes: Option<SizeKind>,
     },
+    /// The client is who it says, and is logged on at the server of the user's own site, to
+    /// which everything that follows goes.
+    HandedOn {
+        /// The user, for the log.
+        user: String,
+    },
+    /// A session that was handed on is over: one of the two sides closed.
+    RelayEnded,
     /// The client is not let in.
     LogOnRefused(LogOnRefusal),
     /// A challenge, not yet encoded.
@@ -162,6 +178,8 @@ pub enum CloseReason {
     Shutdown,
     /// What the session depends on was restarted.
     Restart,
+    /// It was handed on, and the other server or the client closed it.
+    RelayEnded,
     /// Too many unknown or malformed commands.
     TooManyErrors,
     /// Too many failed log-ons.

@@ -7,11 +7,14 @@
 //!               ▼      │                                                         │
 //!            handshake ┘        an ending, too many errors: from everywhere ─────┘
 //! ```
+//!
+//! A log-on can also lead to a session that is handed on: see `handed_on`.
 
 mod authorization;
 mod autologout;
 mod capa;
 mod effect;
+mod handed_on;
 mod refusal;
 mod summary;
 mod transaction;
@@ -34,6 +37,7 @@ use crate::reply::ReplyWriter;
 use crate::response_text::Text;
 use crate::wire::line::LineDecoder;
 use authorization::Authorization;
+use handed_on::HandedOn;
 use transaction::Transaction;
 use turn::{Context, Turn};
 use update::Update;
@@ -55,6 +59,7 @@ pub const INPUT_OCTETS_MAX: usize = 16 * 1024;
 ///         Flush       => write out
 ///         Shared(b)   => write out, then b
 ///         Effect(e)   => (out may be written first) carry it out; session.resume(outcome, now, &mut out)
+///         Relay(p)    => write out; pass octets both ways; session.resume(Outcome::RelayEnded, ..)
 ///         StartTls    => write out; handshake; session.resume(Outcome::TlsStarted(facts), ..)
 ///         Close(why)  => write out; close
 ///     }
@@ -85,6 +90,8 @@ enum State {
     StartingTls,
     Transaction(Transaction),
     Update(Update),
+    /// The octets go to another server and come from there.
+    HandedOn(HandedOn),
     Closed(CloseReason),
 }
 
@@ -120,7 +127,7 @@ impl Session {
             State::StartingTls if !octets.is_empty() => {
                 self.state = State::Closed(CloseReason::InputBeforeTls);
             }
-            State::StartingTls | State::Update(_) | State::Closed(_) => {}
+            State::StartingTls | State::Update(_) | State::HandedOn(_) | State::Closed(_) => {}
             State::Greeting | State::Authorization(_) | State::Transaction(_) => {
                 self.lines.input(octets);
             }
@@ -146,6 +153,7 @@ impl Session {
                 State::StartingTls => return Step::StartTls,
                 State::Transaction(state) => state.next(&mut self.lines, &mut context),
                 State::Update(state) => Ok(state.next()),
+                State::HandedOn(state) => Ok(state.next()),
                 State::Closed(reason) => return Step::Close(*reason),
             };
             match self.take(turn, now, out) {
@@ -167,10 +175,11 @@ impl Session {
             reply: ReplyWriter::new(out, &self.policy),
         };
         let entered = match &mut self.state {
-            State::Authorization(state) => state.resume(outcome, &mut context),
+            State::Authorization(state) => state.resume(outcome, &mut self.lines, &mut context),
             State::StartingTls => Some(self.handshake_ended(outcome)),
             State::Transaction(state) => state.resume(outcome, &mut context),
             State::Update(state) => Some(state.resume(outcome, &mut context)),
+            State::HandedOn(state) => Some(state.resume(&outcome)),
             State::Greeting => Some(State::Closed(CloseReason::UnexpectedOutcome)),
             State::Closed(_) => None,
         };
@@ -193,6 +202,7 @@ impl Session {
             | State::StartingTls
             | State::Transaction(_)
             | State::Update(_)
+            | State::HandedOn(_)
             | State::Closed(_) => false,
         }
     }
@@ -247,7 +257,7 @@ impl Session {
     fn enter(&mut self, state: State) {
         match &state {
             // What is behind the last command is not looked at, nor kept.
-            State::Update(_) | State::Closed(_) => self.lines.clear(),
+            State::Update(_) | State::HandedOn(_) | State::Closed(_) => self.lines.clear(),
             State::Greeting
             | State::Authorization(_)
             | State::StartingTls

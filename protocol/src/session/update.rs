@@ -43,6 +43,8 @@ impl Update {
                 State::Closed(CloseReason::QuitFailed)
             }
             Outcome::LoggedOn { .. }
+            | Outcome::HandedOn { .. }
+            | Outcome::RelayEnded
             | Outcome::LogOnRefused(_)
             | Outcome::Challenge(_)
             | Outcome::MessageOpened

@@ -86,6 +86,13 @@ impl LineDecoder {
         self.start == self.buffer.len() && !self.swallowing
     }
 
+    /// Everything that waits here, which is then gone from here.
+    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
+        let rest = self.buffer[self.start..].to_vec();
+        self.clear();
+        rest
+    }
+
     /// Forgets everything that the client sent.
     pub fn clear(&mut self) {
         self.buffer.zeroize();
@@ -232,6 +239,15 @@ mod tests {
             })
         );
         assert!(decoder.is_empty());
+    }
+
+    #[test]
+    fn the_rest_is_what_no_line_was_made_of() {
+        let mut decoder = LineDecoder::default();
+        decoder.input(b"PASS x\r\nSTAT\r\nLI");
+        assert!(decoder.next_line(40).is_some());
+        assert_eq!(decoder.take_rest(), b"STAT\r\nLI");
+        assert!(decoder.is_empty() && decoder.take_rest().is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod stls;
 mod user_pass;
 
 use super::effect::{Blame, CloseReason, LogOnRefusal, Outcome};
+use super::handed_on::HandedOn;
 use super::transaction::{self, Transaction};
 use super::turn::{Context, Turn, Verdict, next_command};
 use super::{State, capa};
@@ -69,7 +70,12 @@ impl Authorization {
     }
 
     /// Takes the outcome of a log-on; returns the state that follows, if it is another.
-    pub(super) fn resume(&mut self, outcome: Outcome, context: &mut Context<'_>) -> Option<State> {
+    pub(super) fn resume(
+        &mut self,
+        outcome: Outcome,
+        lines: &mut LineDecoder,
+        context: &mut Context<'_>,
+    ) -> Option<State> {
         let exchange = match *self {
             Self::Exchanging { mechanism } => Some(mechanism),
             Self::LoggingOn => None,
@@ -86,6 +92,11 @@ impl Authorization {
                 let sizes = sizes.unwrap_or(context.policy.sizes);
                 Some(State::Transaction(Transaction::new(maildrop, sizes)))
             }
+            Outcome::HandedOn { user } => {
+                context.summary.user = Some(user);
+                context.reply.ok(Text::LoggedOn);
+                Some(State::HandedOn(HandedOn::new(lines.take_rest())))
+            }
             Outcome::LogOnRefused(refusal) => self.refused(refusal, context),
             Outcome::Failed(blame) => self.refused(LogOnRefusal::Failed(blame), context),
             Outcome::Challenge(challenge) => {
@@ -99,7 +110,8 @@ impl Authorization {
                 };
                 None
             }
-            Outcome::MessageOpened
+            Outcome::RelayEnded
+            | Outcome::MessageOpened
             | Outcome::MessageGone
             | Outcome::MessageSent
             | Outcome::Committed

@@ -36,6 +36,8 @@ impl Session {
                 State::Authorization(Authorization::Fresh)
             }
             Outcome::LoggedOn { .. }
+            | Outcome::HandedOn { .. }
+            | Outcome::RelayEnded
             | Outcome::LogOnRefused(_)
             | Outcome::Challenge(_)
             | Outcome::MessageOpened

@@ -27,6 +27,8 @@ pub(super) struct World {
     pub(super) committed: Option<Vec<u64>>,
     /// How log-ons and commits end, if not well.
     pub(super) log_on_refusal: Option<LogOnRefusal>,
+    /// The user belongs to another site, whose server takes the session.
+    pub(super) hands_on: bool,
     pub(super) failure: Option<Blame>,
     /// What was tried, in clear.
     pub(super) log_ons: Vec<(Vec<u8>, Vec<u8>)>,
@@ -58,6 +60,7 @@ impl World {
             gone: BTreeSet::new(),
             committed: None,
             log_on_refusal: None,
+            hands_on: false,
             failure: None,
             log_ons: Vec::new(),
             sasl_steps: 0,
@@ -68,6 +71,9 @@ impl World {
         self.log_ons.push((user.to_vec(), password.to_vec()));
         match self.log_on_refusal {
             Some(refusal) => Outcome::LogOnRefused(refusal),
+            None if self.hands_on => Outcome::HandedOn {
+                user: "alice".to_owned(),
+            },
             None if user == b"alice" && password == b"open sesame" => Outcome::LoggedOn {
                 user: "alice".to_owned(),
                 maildrop: Arc::clone(&self.maildrop),
@@ -119,6 +125,8 @@ pub(super) struct Connection {
     pub(super) closed: Option<CloseReason>,
     /// The session waits for the handshake.
     pub(super) starting_tls: bool,
+    /// What was given to the server that the session was handed on to.
+    pub(super) relayed: Option<Vec<u8>>,
     /// Effects stay open until `carry_out` is called.
     pub(super) holds_effects: bool,
     pub(super) held: Option<Effect>,
@@ -169,6 +177,7 @@ impl Connection {
             received: Vec::new(),
             closed: None,
             starting_tls: false,
+            relayed: None,
             holds_effects: false,
             held: None,
             opened: None,
@@ -251,6 +260,9 @@ impl Connection {
                 Step::StartTls => {
                     self.starting_tls = true;
                     return;
+                }
+                Step::Relay { pending } => {
+                    self.relayed = Some(pending.expose_secret().to_vec());
                 }
                 Step::Close(reason) => {
                     self.closed = Some(reason);

@@ -3,6 +3,7 @@
 mod authorization;
 mod driver;
 mod endings;
+mod handed_on;
 mod limits;
 mod listings;
 mod model;

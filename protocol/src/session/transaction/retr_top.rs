@@ -87,6 +87,8 @@ impl Transaction {
                 None
             }
             Outcome::LoggedOn { .. }
+            | Outcome::HandedOn { .. }
+            | Outcome::RelayEnded
             | Outcome::LogOnRefused(_)
             | Outcome::Challenge(_)
             | Outcome::MessageSent
@@ -118,6 +120,8 @@ impl Transaction {
             // Nothing can be said in the midst of a message.
             Outcome::Failed(_) => Some(State::Closed(CloseReason::MessageBroken)),
             Outcome::LoggedOn { .. }
+            | Outcome::HandedOn { .. }
+            | Outcome::RelayEnded
             | Outcome::LogOnRefused(_)
             | Outcome::Challenge(_)
             | Outcome::MessageOpened
