@@ -59,6 +59,7 @@ fn everything(folder: &Path, maildrops: u64, messages_each: u64) {
     again(folder, "measure", "after kill -9");
     fs::rename(folder.join("index"), folder.join("index.away")).unwrap();
     again(folder, "measure", "without an index");
+    fs::remove_dir_all(folder.join("index.away")).unwrap();
     retrieve(folder);
     deliver(folder, 1, 2_000);
     deliver(folder, 16, 500);

@@ -221,6 +221,107 @@ fn an_index_that_cannot_be_made_durable_poisons_the_store() {
     assert_eq!(findings(faulty.folder.path()), []);
 }
 
+/// A store that crashed between the naming of the files of 3 and 4 (one batch) and their commit.
+fn crashed_in_a_delivery() -> Faulty {
+    let faulty = faulty();
+    let index = faulty.folder.path().join("index");
+    let before = TempDir::new().unwrap();
+    support::copy_folder(&index, before.path());
+    let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    deliver(&faulty.store, &mut *maildrop, &[3, 4]).unwrap();
+    drop(maildrop);
+    let Faulty {
+        folder,
+        files,
+        events,
+        store,
+        maildrop,
+    } = faulty;
+    drop(store);
+    fs::remove_dir_all(&index).unwrap();
+    support::copy_folder(before.path(), &index);
+    let (mut options, _) = watched();
+    options.files = files.clone();
+    let sink = Arc::clone(&events);
+    options.events = Arc::new(move |event| sink.lock().unwrap().push(event.clone()));
+    let store = SledStore::open(folder.path(), options).unwrap();
+    Faulty {
+        folder,
+        files,
+        events,
+        store,
+        maildrop,
+    }
+}
+
+#[test]
+fn what_a_crash_left_unclaimed_is_taken_in() {
+    let faulty = crashed_in_a_delivery();
+    let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    let found: Vec<u64> = maildrop
+        .messages()
+        .iter()
+        .map(|record| record.id.0)
+        .collect();
+    assert_eq!(found, [1, 2, 3, 4]);
+    assert_eq!(read(&*maildrop.bodies(), MessageId(4)).unwrap(), message(4));
+    assert!(deliver(&faulty.store, &mut *maildrop, &[5]).unwrap()[0].0 > 4);
+    let adopted = StoreEvent::Adopted {
+        maildrop: faulty.maildrop,
+        messages: 2,
+    };
+    assert_eq!(*faulty.events.lock().unwrap(), [adopted]);
+    drop(maildrop);
+    faulty.store.close().unwrap();
+    assert_eq!(findings(faulty.folder.path()), []);
+}
+
+#[test]
+fn half_a_batch_is_set_aside() {
+    let faulty = crashed_in_a_delivery();
+    fs::remove_file(faulty.folder.path().join("bodies/01/1/4")).unwrap();
+    let maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    let found: Vec<u64> = maildrop
+        .messages()
+        .iter()
+        .map(|record| record.id.0)
+        .collect();
+    assert_eq!(found, [1, 2]);
+    assert_eq!(faulty.files_in("set_aside"), ["1-3-1"]);
+    let events = faulty.events.lock().unwrap();
+    assert!(
+        matches!(events[..], [StoreEvent::BodySetAside { .. }]),
+        "{events:?}"
+    );
+    assert!(
+        events[0].to_string().contains("its batch is not whole"),
+        "{}",
+        events[0]
+    );
+}
+
+#[test]
+fn a_full_disk_after_a_crash_does_not_close_the_maildrop() {
+    let faulty = crashed_in_a_delivery();
+    faulty.files.set_room(Some(10 << 20));
+    let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    assert_eq!(maildrop.messages().len(), 2, "3 and 4 wait for room");
+    assert_eq!(maildrop.remove(&[MessageId(1)]).unwrap(), 1);
+    faulty.files.set_room(None);
+    assert!(deliver(&faulty.store, &mut *maildrop, &[5]).unwrap()[0].0 > 4);
+    drop(maildrop);
+    let faulty = faulty.reopen();
+    assert_eq!(
+        faulty
+            .store
+            .open_maildrop(faulty.maildrop)
+            .unwrap()
+            .messages()
+            .len(),
+        4
+    );
+}
+
 #[test]
 fn a_file_that_cannot_be_unlinked_is_unlinked_later() {
     let faulty = faulty();

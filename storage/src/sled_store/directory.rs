@@ -39,6 +39,7 @@ impl Directory for SledStore {
             maildrop: id,
             password_hash: user.password_hash,
             pop_enabled: true,
+            use_protocol_defaults: true,
             exact_rfc822_size: None,
             created_secs: now_secs(),
         };

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::index::{Change, TreeName, journal_key, maildrop_key, segment_key};
 use super::record::{JournalEntry, MaildropRow, SEGMENT_BITS, encode_segment, segment_of};
 use super::staging::StagedFile;
-use super::{Ownership, Shared};
+use super::{Ownership, Shared, unclaimed};
 use crate::numbering::Numbering;
 use crate::{
     BodySource, Delivery, MaildropId, MessageId, MessageRecord, OwnedMaildrop, StoreError,
@@ -59,7 +59,11 @@ impl SledMaildrop {
                     row.sequence = row.sequence.or_later(mark);
                 }
                 if shared.unclean {
-                    super::unclaimed::take_in(shared, id, &mut row, &mut messages)?;
+                    match unclaimed::take_in(shared, id, &mut row, &mut messages) {
+                        // What is there can be read and removed; the rest waits for room.
+                        Err(error) if error.kind() == StoreErrorKind::Full => {}
+                        outcome => outcome?,
+                    }
                 }
                 shared.know_sequence(id, row.sequence);
             }

@@ -131,6 +131,7 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         &mut out,
         user.password_hash.as_deref().unwrap_or("").as_bytes(),
     );
+    out.push(u8::from(user.use_protocol_defaults));
     out
 }
 
@@ -149,12 +150,18 @@ pub(super) fn decode_user(octets: &[u8]) -> Option<User> {
     };
     let has_password = cursor.flag()?;
     let password_hash = Some(cursor.text()?.to_owned()).filter(|_| has_password);
+    // Earlier records end here, and an override of theirs acts.
+    let use_protocol_defaults = match cursor.is_at_end() {
+        true => exact_rfc822_size.is_none(),
+        false => cursor.flag()?,
+    };
     cursor.end()?;
     Some(User {
         name,
         maildrop,
         password_hash,
         pop_enabled,
+        use_protocol_defaults,
         exact_rfc822_size,
         created_secs,
     })
@@ -269,6 +276,10 @@ impl<'a> Cursor<'a> {
         let (text, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         std::str::from_utf8(text).ok()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn end(&self) -> Option<()> {

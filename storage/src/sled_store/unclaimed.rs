@@ -19,7 +19,8 @@ use super::record::{JournalEntry, MaildropRow, encode_segment, segment_of};
 use crate::numbering::{Sequence, decimal_in};
 use crate::{MaildropId, MessageId, MessageRecord, StoreError};
 
-/// Takes unclaimed messages into the row and the list, durably. Marks are raised before.
+/// Takes unclaimed messages into the row and the list, durably. On an error no message was taken
+/// in; the sequence goes on after their numbers all the same.
 pub(super) fn take_in(
     shared: &Shared,
     id: MaildropId,
@@ -67,22 +68,23 @@ pub(super) fn take_in(
         return Ok(());
     }
     let count = adopted.len() as u64;
+    let (mut new_row, mut new_messages) = (*row, messages.clone());
     for (header, stored_octets) in adopted {
-        count_in(row, &header, stored_octets);
-        messages.push(header.into_record(stored_octets));
+        count_in(&mut new_row, &header, stored_octets);
+        new_messages.push(header.into_record(stored_octets));
     }
-    row.revision += 1;
-    messages.sort_unstable_by_key(|record| record.id);
-    shared
-        .raise_mark(id, row.sequence)
-        .map_err(StoreError::from)?;
-    let mut changes = segments(id, messages);
+    new_row.revision += 1;
+    new_messages.sort_unstable_by_key(|record| record.id);
+    shared.raise_mark(id, new_row.sequence)?;
+    let mut changes = segments(id, &new_messages);
     changes.push(Change::put(
         TreeName::Maildrops,
         maildrop_key(id),
-        row.encode(),
+        new_row.encode(),
     ));
     shared.committer.commit(changes, Purpose::Growth)?;
+    *row = new_row;
+    *messages = new_messages;
     (shared.options.events)(&StoreEvent::Adopted {
         maildrop: id,
         messages: count,

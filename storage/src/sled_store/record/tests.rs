@@ -86,10 +86,36 @@ fn users_come_back() {
             maildrop: MaildropId(u64::MAX),
             password_hash: password_hash.map(str::to_owned),
             pop_enabled: exact.is_some(),
+            use_protocol_defaults: exact != Some(true),
             exact_rfc822_size: exact,
             created_secs: 1_800_000_000,
         };
         assert_eq!(decode_user(&encode_user(&user)), Some(user));
+    }
+}
+
+/// Records that were written before there was `use_protocol_defaults`.
+#[test]
+fn an_override_in_an_earlier_record_acts() {
+    for (exact, use_protocol_defaults) in [(None, true), (Some(true), false), (Some(false), false)]
+    {
+        let user = User {
+            name: UserName::new("ann").unwrap(),
+            maildrop: MaildropId(7),
+            password_hash: Some("hash".to_owned()),
+            pop_enabled: true,
+            use_protocol_defaults,
+            exact_rfc822_size: exact,
+            created_secs: 1_800_000_000,
+        };
+        let mut earlier = Vec::new();
+        put_octets(&mut earlier, b"ann");
+        put(&mut earlier, 7);
+        put(&mut earlier, user.created_secs);
+        earlier.extend([1, exact.map_or(0, |exact| 1 + u8::from(exact)), 1]);
+        put_octets(&mut earlier, b"hash");
+        assert_eq!(decode_user(&earlier).as_ref(), Some(&user));
+        assert_eq!(user.exact_rfc822_size_in_effect(), exact);
     }
 }
 
