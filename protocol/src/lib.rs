@@ -44,7 +44,7 @@ pub mod wire;
 pub use maildrop::{DropListing, Maildrop, MessageNumber, Octets, ScanEntry, SizeKind, UniqueId};
 pub use onward::{OnwardFault, OnwardLogOn, OnwardStep};
 pub use policy::{
-    Access, ForeignSite, LoginType, OverlongCommand, Policy, PolicyError, Separators,
+    Access, ForeignSite, LoginType, OverlongCommand, Policy, PolicyError, Separators, SortOrder,
 };
 pub use profile::Profile;
 pub use reply::REPLY_OCTETS_MAX;

@@ -37,6 +37,16 @@ pub enum LoginType {
     SecureLogin,
 }
 
+/// How the messages of a view are numbered (Exchange's `MessageRetrievalSortOrder`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortOrder {
+    /// The oldest is number 1.
+    #[default]
+    Ascending,
+    /// The newest is number 1. Unique-ids stay with their messages.
+    Descending,
+}
+
 /// What becomes of a user whose site is not the server's own (MS-STANXPOP3 C0010).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForeignSite {
@@ -83,6 +93,8 @@ pub struct Policy {
     pub continuation_octets_max: usize,
     /// Snapshot or exclusive.
     pub access: Access,
+    /// How the messages are numbered.
+    pub sort_order: SortOrder,
     /// What STAT and LIST report, unless the user has an override.
     pub sizes: SizeKind,
     /// Where passwords may travel.

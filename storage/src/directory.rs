@@ -51,10 +51,21 @@ pub struct User {
     pub password_hash: Option<String>,
     /// Whether the user may log on over POP3 (Exchange's `PopEnabled`).
     pub pop_enabled: bool,
+    /// The overrides below are kept but do not act (Exchange's `PopUseProtocolDefaults`).
+    /// `pop_enabled` acts either way.
+    pub use_protocol_defaults: bool,
     /// Overrides `exact_rfc822_size` for this user (Exchange's `PopEnableExactRFC822Size`).
     pub exact_rfc822_size: Option<bool>,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
+}
+
+impl User {
+    /// The override of `exact_rfc822_size` that acts, if one does.
+    pub fn exact_rfc822_size_in_effect(&self) -> Option<bool> {
+        self.exact_rfc822_size
+            .filter(|_| !self.use_protocol_defaults)
+    }
 }
 
 /// The hash is not shown.
@@ -64,6 +75,7 @@ impl fmt::Debug for User {
             .field("name", &self.name)
             .field("maildrop", &self.maildrop)
             .field("pop_enabled", &self.pop_enabled)
+            .field("use_protocol_defaults", &self.use_protocol_defaults)
             .field("exact_rfc822_size", &self.exact_rfc822_size)
             .field("created_secs", &self.created_secs)
             .finish_non_exhaustive()

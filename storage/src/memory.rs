@@ -325,6 +325,7 @@ impl Directory for MemoryStore {
             maildrop,
             password_hash: user.password_hash,
             pop_enabled: true,
+            use_protocol_defaults: true,
             exact_rfc822_size: None,
             created_secs: now_secs(),
         };

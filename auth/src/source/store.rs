@@ -138,9 +138,10 @@ impl PasswordSource for DirectoryPasswords {
             ));
         }
         Ok(Identity {
+            exact_rfc822_size: user.exact_rfc822_size_in_effect(),
             user: user.name,
             maildrop: user.maildrop,
-            exact_rfc822_size: user.exact_rfc822_size,
+            site: None,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::OverlongCommand;
+use crate::policy::{OverlongCommand, SortOrder};
 use crate::response_text::Texts;
 use crate::{Access, ForeignSite, LoginType, Policy, Separators, SizeKind};
 
@@ -17,6 +17,7 @@ impl Policy {
             // Kerberos tickets with group lists come near it.
             continuation_octets_max: 65_536,
             access: Access::Snapshot,
+            sort_order: SortOrder::Ascending,
             sizes: SizeKind::Stored,
             login_type: LoginType::SecureLogin,
             foreign_site: ForeignSite::HandOn,

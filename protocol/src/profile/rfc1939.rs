@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::OverlongCommand;
+use crate::policy::{OverlongCommand, SortOrder};
 use crate::response_text::{Text, Texts};
 use crate::{Access, ForeignSite, LoginType, Policy, Separators, SizeKind};
 
@@ -20,6 +20,7 @@ impl Policy {
             // RFC 1939 s4.
             access: Access::Exclusive,
             // RFC 1939 s11.
+            sort_order: SortOrder::Ascending,
             sizes: SizeKind::Exact,
             login_type: LoginType::PlainTextLogin,
             // It knows nothing of sites.

@@ -14,6 +14,7 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
         .expect("a user is added");
     let mut user = added.clone();
     user.pop_enabled = false;
+    user.use_protocol_defaults = false;
     user.exact_rfc822_size = Some(true);
     store.update(&user).expect("a user is changed");
     let mut maildrop = own(&store, user.maildrop);

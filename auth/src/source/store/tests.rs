@@ -31,6 +31,7 @@ impl Users {
             maildrop,
             password_hash: hash.map(str::to_owned),
             pop_enabled,
+            use_protocol_defaults: false,
             exact_rfc822_size: Some(true),
             created_secs: 0,
         };
@@ -167,6 +168,7 @@ fn the_right_password_lets_in_with_the_users_maildrop_and_overrides() {
             user: UserName::new("bob@contoso.com").unwrap(),
             maildrop: MaildropId(1),
             exact_rfc822_size: Some(true),
+            site: None,
         }
     );
 }

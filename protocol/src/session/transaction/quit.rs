@@ -21,6 +21,9 @@ impl Transaction {
         let ids = marked
             .filter_map(|number| self.maildrop.entry(number))
             .map(|entry| entry.id);
-        Ok(Turn::Enter(State::Update(Update::new(ids.collect()))))
+        let mut ids: Vec<u64> = ids.collect();
+        // A view can be numbered from the newest message down.
+        ids.sort_unstable();
+        Ok(Turn::Enter(State::Update(Update::new(ids))))
     }
 }
