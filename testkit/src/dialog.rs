@@ -34,6 +34,9 @@ impl Dialog {
     }
 
     fn say(&mut self, side: char, connection: u8, octets: &[u8]) {
+        if octets.is_empty() {
+            return;
+        }
         let speaker = match connection {
             1 => format!("{side}: "),
             number => format!("{side}{number}: "),

@@ -1,20 +1,21 @@
-//! A SASL mechanism that is offered and never lets anybody in, so that a dialog can be played
-//! in which a client tries one, cancels it, and goes on with another.
+//! SASL mechanisms to be offered in dialogs: PLAIN, XOAUTH2 with the password as its token (its
+//! messages are long), and dummies that never let anybody in, so that a client can try one,
+//! cancel it, and go on with another.
 
 use std::sync::Arc;
 
 use mailroost_auth::{
-    AuthError, Exchange, Link, Mechanism, Needs, PasswordSource, Plain, Progress,
+    AuthError, Exchange, Link, Mechanism, Needs, PasswordSource, Plain, Progress, Secret,
 };
 
-/// A mechanism of that name: PLAIN, or a dummy in which the client speaks first.
+/// A mechanism of that name: PLAIN, XOAUTH2, or a dummy in which the client speaks first.
 pub fn named(name: &str) -> Option<Arc<dyn Mechanism>> {
     let name = match name {
         "PLAIN" => return Some(Arc::new(Plain)),
         "NTLM" => "NTLM",
         "GSSAPI" => "GSSAPI",
         "LOGIN" => "LOGIN",
-        "XOAUTH2" => "XOAUTH2",
+        "XOAUTH2" => return Some(Arc::new(XOAuth2)),
         _ => return None,
     };
     Some(Arc::new(Dummy { name }))
@@ -49,5 +50,38 @@ impl Exchange for Refusing {
             return Progress::Challenge(Vec::new());
         }
         Progress::Failure(AuthError::WrongPassword)
+    }
+}
+
+/// `user=NAME ^A auth=Bearer TOKEN ^A ^A`; the token is the password.
+struct XOAuth2;
+
+impl Mechanism for XOAuth2 {
+    fn name(&self) -> &'static str {
+        "XOAUTH2"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { plaintext: true, tls: false, client_first: true }
+    }
+
+    fn start(&self, _link: &Link) -> Box<dyn Exchange> {
+        Box::new(Bearing)
+    }
+}
+
+struct Bearing;
+
+impl Exchange for Bearing {
+    fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
+        let malformed = AuthError::Malformed("it is not user=NAME ^A auth=Bearer TOKEN ^A ^A");
+        let parts = std::str::from_utf8(client).ok().and_then(|text| {
+            text.strip_prefix("user=")?.strip_suffix("\x01\x01")?.split_once("\x01auth=Bearer ")
+        });
+        let Some((user, token)) = parts else { return Progress::Failure(malformed) };
+        match source.verify(user, &Secret::from(token.as_bytes().to_vec())) {
+            Ok(identity) => Progress::Success(identity),
+            Err(error) => Progress::Failure(error),
+        }
     }
 }

@@ -4,6 +4,8 @@
 mod beats;
 mod ear;
 pub mod pure;
+mod scene;
+pub mod tree;
 mod world;
 
 use std::fmt;
@@ -35,8 +37,12 @@ impl Chunking {
 /// How a play went that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Played {
-    /// As written.
-    ToTheEnd,
+    /// On the pure session.
+    Purely,
+    /// Over TCP.
+    OverTcp,
+    /// Over a pipe, on a paused clock.
+    OverPipe,
     /// This player cannot do what is asked in this line.
     Cannot {
         /// The line of the stage direction, from 1.

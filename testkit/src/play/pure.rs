@@ -47,7 +47,7 @@ pub fn play(transcript: &Transcript, chunking: Chunking) -> Result<Played, Box<F
         dialog: Dialog::default(),
     };
     match player.play(transcript) {
-        Ok(()) => Ok(Played::ToTheEnd),
+        Ok(()) => Ok(Played::Purely),
         Err(difference) => {
             Err(Box::new(difference.into_failure(transcript, how, player.dialog)))
         }
@@ -153,7 +153,9 @@ impl Player {
             Direction::RemovedElsewhere(nth) => {
                 self.world.remove_elsewhere(*nth).map_err(|why| Difference::new(line, why))
             }
-            Direction::KillMailbox | Direction::FailStore => {
+            // There is no actor here that could die.
+            Direction::KillMailbox => Ok(()),
+            Direction::FailStore => {
                 self.world.failing = true;
                 Ok(())
             }
@@ -225,6 +227,8 @@ impl Player {
                 Step::Flush | Step::Effect(_) => {}
                 Step::Shared(octets) => self.say(connection, &mut octets.to_vec()),
                 Step::StartTls => connection.state = State::Handshake,
+                // There is no other server to hand it on to.
+                Step::Relay { .. } => self.close(connection, None),
                 Step::Close(reason) => self.close(connection, Some(reason)),
             }
         }

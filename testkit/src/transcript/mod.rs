@@ -66,7 +66,7 @@
 //! | `{closed}` | the server has to close it here |
 //! | `{deliver name}` | the message arrives in its user's maildrop |
 //! | `{removed elsewhere 2}` | something else removes the second message that was delivered |
-//! | `{kill mailbox}` | the mailbox dies at the next thing that it is asked to store |
+//! | `{kill mailbox}` | the mailbox dies at the next thing that it is asked to store; it is made again, and asked again |
 //! | `{fail store}` | the store refuses the next thing that it is asked to store |
 //! | `{shutdown}` | the server is told to drain |
 //!
@@ -197,7 +197,8 @@ pub enum Direction {
     Deliver(String),
     /// The nth message that was delivered is removed by something else.
     RemovedElsewhere(usize),
-    /// The mailbox dies at the next thing that it is asked to store.
+    /// The mailbox dies at the next thing that it is asked to store; it is made again, and
+    /// asked again.
     KillMailbox,
     /// The store refuses the next thing that it is asked to store.
     FailStore,

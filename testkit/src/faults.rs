@@ -1,0 +1,108 @@
+//! A store that fails when it is told to, around one that does not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use mailroost_storage::{
+    BodySource, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId, MessageRecord,
+    OwnedMaildrop, StagedBody, Staging, StoreError, StoreErrorKind,
+};
+
+/// What happens to the next delivery or removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// Nothing unusual.
+    None,
+    /// It is refused, and nothing has changed.
+    Refuse,
+    /// The thread that does it panics before anything has changed.
+    Panic,
+}
+
+/// A store around another.
+pub struct FaultyStore {
+    inner: Arc<dyn MaildropStore>,
+    next: Arc<AtomicU8>,
+}
+
+impl FaultyStore {
+    /// Does what `inner` does until a fault is planned.
+    pub fn new(inner: Arc<dyn MaildropStore>) -> Self {
+        let next = Arc::new(AtomicU8::new(Fault::None as u8));
+        Self { inner, next }
+    }
+
+    /// Plans the fate of the next delivery or removal in any maildrop; the one after it is
+    /// unharmed.
+    pub fn plan(&self, fault: Fault) {
+        self.next.store(fault as u8, Ordering::SeqCst);
+    }
+}
+
+impl MaildropStore for FaultyStore {
+    fn open_maildrop(&self, maildrop: MaildropId) -> Result<Box<dyn OwnedMaildrop>, StoreError> {
+        let inner = self.inner.open_maildrop(maildrop)?;
+        let next = Arc::clone(&self.next);
+        Ok(Box::new(FaultyMaildrop { inner, next }))
+    }
+
+    fn stage(&self, staging: Staging) -> Result<Box<dyn StagedBody>, StoreError> {
+        self.inner.stage(staging)
+    }
+
+    fn housekeeping(&self) -> Result<Housekeeping, StoreError> {
+        self.inner.housekeeping()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+}
+
+struct FaultyMaildrop {
+    inner: Box<dyn OwnedMaildrop>,
+    next: Arc<AtomicU8>,
+}
+
+impl FaultyMaildrop {
+    fn suffer(&self) -> Result<(), StoreError> {
+        let planned = self.next.swap(Fault::None as u8, Ordering::SeqCst);
+        if planned == Fault::Refuse as u8 {
+            return Err(StoreError::new(
+                StoreErrorKind::Io,
+                "a planned fault of the store",
+            ));
+        }
+        assert!(planned != Fault::Panic as u8, "a planned death");
+        Ok(())
+    }
+}
+
+impl OwnedMaildrop for FaultyMaildrop {
+    fn id(&self) -> MaildropId {
+        self.inner.id()
+    }
+
+    fn revision(&self) -> u64 {
+        self.inner.revision()
+    }
+
+    fn messages(&self) -> &[MessageRecord] {
+        self.inner.messages()
+    }
+
+    fn bodies(&self) -> Arc<dyn BodySource> {
+        self.inner.bodies()
+    }
+
+    fn deliver(&mut self, deliveries: Vec<Delivery>) -> Result<Vec<MessageId>, StoreError> {
+        self.suffer()?;
+        self.inner.deliver(deliveries)
+    }
+
+    fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError> {
+        self.suffer()?;
+        self.inner.remove(messages)
+    }
+}
