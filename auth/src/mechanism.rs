@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AuthError, Identity, PasswordSource, Plain};
+use crate::{AuthError, Identity, PasswordSource, Plain, Secret};
 
 /// The longest name that a mechanism can have (RFC 4422 s3.1).
 const NAME_OCTETS_MAX: usize = 20;
@@ -113,6 +113,13 @@ pub trait Exchange: Send {
     /// first, the first step has its message, also when it had to be asked for with an empty
     /// challenge (RFC 5034 s4); where the server does, the first step has none. May block.
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress;
+
+    /// The password, if the client revealed it and it was the right one; given once, after
+    /// `Success`. A session can be handed on to another site with it (MS-STANXPOP3 C0010); a
+    /// mechanism that proves a password without revealing it has none to give.
+    fn take_password(&mut self) -> Option<Secret> {
+        None
+    }
 }
 
 /// How an exchange goes on.

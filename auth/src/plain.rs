@@ -25,19 +25,30 @@ impl Mechanism for Plain {
     }
 
     fn start(&self, _link: &Link) -> Box<dyn Exchange> {
-        Box::new(PlainExchange)
+        Box::new(PlainExchange::default())
     }
 }
 
-/// Keeps nothing of what the client says.
-struct PlainExchange;
+/// Keeps nothing of what the client says but a password that was right.
+#[derive(Default)]
+struct PlainExchange {
+    proven: Option<Secret>,
+}
 
 impl Exchange for PlainExchange {
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
-        match Message::parse(client).and_then(|message| message.verify(source)) {
-            Ok(identity) => Progress::Success(identity),
+        let verified = Message::parse(client).and_then(|message| message.verify(source));
+        match verified {
+            Ok((identity, password)) => {
+                self.proven = Some(password);
+                Progress::Success(identity)
+            }
             Err(error) => Progress::Failure(error),
         }
+    }
+
+    fn take_password(&mut self) -> Option<Secret> {
+        self.proven.take()
     }
 }
 
@@ -77,13 +88,13 @@ impl<'a> Message<'a> {
 
     /// The password is always checked first: who does not know it learns nothing about whom
     /// it may act for.
-    fn verify(&self, source: &dyn PasswordSource) -> Result<Identity, AuthError> {
+    fn verify(&self, source: &dyn PasswordSource) -> Result<(Identity, Secret), AuthError> {
         let password = Secret::from(self.passwd.as_bytes().to_vec());
         let identity = source.verify(self.authcid, &password)?;
         let authzid = self.authzid.to_lowercase();
         let itself = authzid == self.authcid.to_lowercase() || authzid == identity.user.as_str();
         if authzid.is_empty() || itself {
-            Ok(identity)
+            Ok((identity, password))
         } else {
             Err(AuthError::NotPermitted(
                 "the maildrop asked for is somebody else's",
@@ -110,6 +121,7 @@ mod tests {
                     user: UserName::new("alice").unwrap(),
                     maildrop: MaildropId(7),
                     exact_rfc822_size: None,
+                    site: None,
                 }),
                 ("alice" | "contoso\\alice", _) => Err(AuthError::WrongPassword),
                 _ => Err(AuthError::UnknownUser),
@@ -132,6 +144,17 @@ mod tests {
     #[test]
     fn an_initial_response_is_enough() {
         assert_eq!(outcome(b"\0alice\0open sesame"), Ok(MaildropId(7)));
+    }
+
+    #[test]
+    fn a_password_that_was_right_is_given_once_and_no_other() {
+        let mut exchange = Plain.start(&Link::default());
+        exchange.step(b"\0alice\0wrong", &Alice);
+        assert!(exchange.take_password().is_none());
+        exchange.step(b"\0alice\0open sesame", &Alice);
+        let password = exchange.take_password().unwrap();
+        assert_eq!(password.expose_secret(), b"open sesame");
+        assert!(exchange.take_password().is_none());
     }
 
     #[test]

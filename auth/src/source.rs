@@ -36,6 +36,8 @@ pub struct Identity {
     pub maildrop: MaildropId,
     /// Overrides `exact_rfc822_size` for this user.
     pub exact_rfc822_size: Option<bool>,
+    /// The site that has the user's maildrop, if it need not be this one (MS-STANXPOP3 C0010).
+    pub site: Option<Box<str>>,
 }
 
 /// Why somebody may not come in. Only the log learns the difference between the first three.
