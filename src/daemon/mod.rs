@@ -5,7 +5,6 @@ mod store;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use mailroost_actors::Ended;
 use mailroost_storage::{MaildropStore, SledStore};
@@ -25,6 +24,7 @@ pub struct Daemon {
     server: ServerHandle,
     store: Arc<SledStore>,
     control: JoinHandle<()>,
+    signals: Signals,
     file: Option<PathBuf>,
     log: slog::Logger,
 }
@@ -77,13 +77,16 @@ impl Daemon {
             };
             info!(log, "listening"; "address" => %address, "security" => security);
         }
-        warn_of_certificates(&server, &log);
+        // Whoever reads that it is ready may send a signal at once.
+        let signals =
+            Signals::new().map_err(|error| Failure::io("cannot wait for signals", &error))?;
         info!(log, "ready"; "version" => env!("CARGO_PKG_VERSION"),
             "pid" => std::process::id(), "control" => %path.display());
         Ok(Self {
             server,
             store,
             control,
+            signals,
             file,
             log,
         })
@@ -98,16 +101,14 @@ impl Daemon {
     ///
     /// # Errors
     /// When the tree gave up, with its cause.
-    pub async fn run(self) -> Result<End, Failure> {
-        let mut signals =
-            Signals::new().map_err(|error| Failure::io("cannot wait for signals", &error))?;
+    pub async fn run(mut self) -> Result<End, Failure> {
         loop {
             tokio::select! {
-                signal = signals.next() => match signal {
+                signal = self.signals.next() => match signal {
                     Signal::Reload => self.reload(),
                     Signal::End(name) => {
                         info!(self.log, "draining"; "signal" => name);
-                        return self.drain(signals).await;
+                        return self.drain().await;
                     }
                 },
                 ended = self.server.ended() => {
@@ -124,7 +125,15 @@ impl Daemon {
         }
     }
 
-    async fn drain(self, mut signals: Signals) -> Result<End, Failure> {
+    async fn drain(self) -> Result<End, Failure> {
+        let Self {
+            server,
+            store,
+            control,
+            mut signals,
+            log,
+            ..
+        } = self;
         let second = async {
             loop {
                 if let Signal::End(name) = signals.next().await {
@@ -133,17 +142,19 @@ impl Daemon {
             }
         };
         let orderly = async {
-            self.server.drain().await;
-            self.close().await
+            server.drain().await;
+            // Administration ends, then the store is closed.
+            control.abort();
+            close(store).await
         };
         tokio::select! {
             closed = orderly => {
                 closed?;
-                info!(self.log, "stopped");
+                info!(log, "stopped");
                 Ok(End::Drained)
             }
             name = second => {
-                warn!(self.log, "ended at once"; "signal" => name);
+                warn!(log, "ended at once"; "signal" => name);
                 Ok(End::Cut)
             }
         }
@@ -176,7 +187,7 @@ impl Daemon {
                 Err(_) => Err("reading it failed".into()),
             };
             match reloaded {
-                Ok(_) => warn_of_certificates(&server, &log),
+                Ok(_) => {}
                 Err(error) => {
                     error!(log, "configuration refused, the old one stays"; "error" => error);
                 }
@@ -236,13 +247,4 @@ fn ipv4_stands_in(config: &Config, address: std::net::SocketAddr) -> bool {
             .any(|other| {
                 other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
             })
-}
-
-fn warn_of_certificates(server: &ServerHandle, log: &slog::Logger) {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
-    for warning in server.certificate_warnings(i64::try_from(now).unwrap_or(i64::MAX)) {
-        warn!(log, "certificate"; "warning" => warning);
-    }
 }
