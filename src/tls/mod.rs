@@ -2,7 +2,7 @@
 //!
 //! `openssl` is the default: TLS 1.2 and 1.3, several certificates by SNI, both channel
 //! bindings. `native-tls` is the portable one; as a server it never negotiates TLS 1.3, has one
-//! certificate, and tells neither version nor cipher.
+//! certificate, tells neither version nor cipher, and leaves the choice of ciphers to the platform.
 
 mod certificate;
 mod native_provider;
@@ -12,9 +12,7 @@ mod self_signed;
 mod server_names;
 
 pub use certificate::{CertificateError, CertificateFacts, CertificateFiles};
-pub use native_provider::NativeAcceptor;
-pub use openssl_provider::OpensslAcceptor;
-pub use reload::{Provider, ReloadableAcceptor, TlsSettings, TlsSetupError};
+pub use reload::{MinimumVersion, Provider, ReloadableAcceptor, TlsSettings, TlsSetupError};
 pub use self_signed::{LOOPBACK_NAMES, SelfSigned, self_signed};
 
 #[cfg(test)]

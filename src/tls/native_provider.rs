@@ -8,21 +8,16 @@ use mailroost_protocol::TlsFacts;
 use native_tls::{Identity, Protocol};
 use zeroize::Zeroizing;
 
-use super::{CertificateError, CertificateFacts, CertificateFiles};
+use super::certificate::{CertificateError, LoadedCertificate};
 
 /// Serves one certificate with native-tls.
-pub struct NativeAcceptor {
+pub(super) struct NativeAcceptor {
     acceptor: tokio_native_tls::TlsAcceptor,
-    facts: CertificateFacts,
 }
 
 impl NativeAcceptor {
-    /// Serves the certificate in these files.
-    ///
-    /// # Errors
-    /// If a file cannot be read, holds something else, or key and certificate do not match.
-    pub fn new(files: &CertificateFiles) -> Result<Self, CertificateError> {
-        let loaded = files.load()?;
+    /// Serves this certificate. The keys of session tickets are new.
+    pub(super) fn new(loaded: &LoadedCertificate) -> Result<Self, CertificateError> {
         let build = || -> Result<native_tls::TlsAcceptor, Box<dyn std::error::Error>> {
             let mut certificates = loaded.leaf.to_pem()?;
             for issuer in &loaded.chain {
@@ -36,16 +31,10 @@ impl NativeAcceptor {
                 .min_protocol_version(Some(Protocol::Tlsv12))
                 .build()?)
         };
-        let acceptor = build().map_err(|error| files.refused(error))?;
+        let acceptor = build().map_err(|error| loaded.facts.files.refused(error))?;
         Ok(Self {
             acceptor: acceptor.into(),
-            facts: loaded.facts,
         })
-    }
-
-    /// The certificate that is served.
-    pub fn certificate(&self) -> &CertificateFacts {
-        &self.facts
     }
 }
 

@@ -6,14 +6,14 @@ use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor, TlsConnection, TlsE
 use mailroost_protocol::TlsFacts;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    NameType, Ssl, SslAcceptor, SslAcceptorBuilder, SslContext, SslMethod, SslOptions, SslRef,
-    SslVersion,
+    NameType, Ssl, SslAcceptor, SslAcceptorBuilder, SslContext, SslContextBuilder, SslMethod,
+    SslOptions, SslRef, SslVersion,
 };
 use tokio_openssl::SslStream;
 
-use super::certificate::{self, LoadedCertificate};
+use super::certificate::{self, CertificateError, LoadedCertificate};
+use super::reload::MinimumVersion;
 use super::server_names::ServerNames;
-use super::{CertificateError, CertificateFacts, CertificateFiles};
 
 /// Ties sessions to this service: without it OpenSSL resumes none.
 const SESSION_CONTEXT: &[u8] = b"mailroost";
@@ -22,36 +22,34 @@ const SESSION_CONTEXT: &[u8] = b"mailroost";
 /// nearly every client has tickets.
 const SESSIONS_KEPT_MAX: i32 = 4096;
 
+/// Groups for the key exchange, the first list that the library knows. Finite fields are not
+/// among them under TLS 1.3: every client that has it has a curve as well, and they cost a
+/// server much more.
+const GROUPS: [&str; 2] = ["X25519MLKEM768:X25519:P-256:P-384", "X25519:P-256:P-384"];
+
 /// RFC 9266 s4.2.
 const EXPORTER_LABEL: &str = "EXPORTER-Channel-Binding";
 const EXPORTER_OCTETS: usize = 32;
 
 /// Serves one or more certificates with OpenSSL.
-pub struct OpensslAcceptor {
+pub(super) struct OpensslAcceptor {
     context: SslContext,
-    facts: Vec<CertificateFacts>,
 }
 
 impl OpensslAcceptor {
     /// Serves `first` to clients that name no server or an unknown one, and `others` to those
-    /// that ask for one of their names.
-    ///
-    /// # Errors
-    /// If a file cannot be read, holds something else, or key and certificate do not match.
-    pub fn new(
-        first: &CertificateFiles,
-        others: &[CertificateFiles],
+    /// that ask for one of their names. The keys of session tickets are new.
+    pub(super) fn new(
+        first: &LoadedCertificate,
+        others: &[LoadedCertificate],
+        minimum: MinimumVersion,
     ) -> Result<Self, CertificateError> {
-        let default = first.load()?;
-        let mut facts = vec![default.facts.clone()];
-        let mut builder = context(&default)?;
+        let mut builder = context(first, minimum)?;
         let mut names = ServerNames::new();
-        names.add(&default.facts.names, &None);
-        for files in others {
-            let other = files.load()?;
-            let context = context(&other)?.build().into_context();
+        names.add(&first.facts.names, &None);
+        for other in others {
+            let context = context(other, minimum)?.build().into_context();
             names.add(&other.facts.names, &Some(context));
-            facts.push(other.facts);
         }
         builder.set_servername_callback(move |ssl, _alert| {
             let wanted = ssl.servername(NameType::HOST_NAME);
@@ -64,13 +62,7 @@ impl OpensslAcceptor {
         });
         Ok(Self {
             context: builder.build().into_context(),
-            facts,
         })
-    }
-
-    /// The certificates that are served, the default first.
-    pub fn certificates(&self) -> &[CertificateFacts] {
-        &self.facts
     }
 }
 
@@ -91,13 +83,25 @@ impl TlsAcceptor for OpensslAcceptor {
     }
 }
 
-/// A context that serves one certificate: Mozilla's "intermediate" list, version 5, with
-/// TLS 1.2 as the least.
-fn context(loaded: &LoadedCertificate) -> Result<SslAcceptorBuilder, CertificateError> {
+/// A context that serves one certificate: Mozilla's "intermediate" list, version 5, which is
+/// forward secrecy and authenticated encryption alone (no CBC, no SHA-1, no compression). The
+/// server's order counts, but a client that puts ChaCha20 first has no AES in hardware.
+fn context(
+    loaded: &LoadedCertificate,
+    minimum: MinimumVersion,
+) -> Result<SslAcceptorBuilder, CertificateError> {
     let build = || -> Result<SslAcceptorBuilder, ErrorStack> {
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        builder.set_options(SslOptions::NO_RENEGOTIATION);
+        builder.set_min_proto_version(Some(match minimum {
+            MinimumVersion::Tls12 => SslVersion::TLS1_2,
+            MinimumVersion::Tls13 => SslVersion::TLS1_3,
+        }))?;
+        builder.set_options(
+            SslOptions::NO_RENEGOTIATION
+                | SslOptions::CIPHER_SERVER_PREFERENCE
+                | SslOptions::PRIORITIZE_CHACHA,
+        );
+        set_groups(&mut builder)?;
         builder.set_session_id_context(SESSION_CONTEXT)?;
         builder.set_session_cache_size(SESSIONS_KEPT_MAX);
         builder.set_certificate(&loaded.leaf)?;
@@ -109,6 +113,17 @@ fn context(loaded: &LoadedCertificate) -> Result<SslAcceptorBuilder, Certificate
         Ok(builder)
     };
     build().map_err(|error| loaded.facts.files.refused(certificate::reasons(&error)))
+}
+
+fn set_groups(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    let mut set = Ok(());
+    for groups in GROUPS {
+        set = builder.set_groups_list(groups);
+        if set.is_ok() {
+            break;
+        }
+    }
+    set
 }
 
 fn facts(ssl: &SslRef) -> TlsFacts {

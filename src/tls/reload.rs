@@ -1,13 +1,13 @@
 //! An acceptor whose certificates can be replaced while it serves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor};
 
-use super::{
-    CertificateError, CertificateFacts, CertificateFiles, NativeAcceptor, OpensslAcceptor,
-};
+use super::certificate::{CertificateError, CertificateFacts, CertificateFiles, LoadedCertificate};
+use super::native_provider::NativeAcceptor;
+use super::openssl_provider::OpensslAcceptor;
 
 /// Which library makes TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,11 +19,23 @@ pub enum Provider {
     NativeTls,
 }
 
+/// The oldest version of the protocol that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MinimumVersion {
+    /// TLS 1.2 (RFC 8996 retired what came before).
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
 /// What is served, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// By what.
     pub provider: Provider,
+    /// Clients that have nothing newer than what came before it are refused.
+    pub minimum: MinimumVersion,
     /// The certificates; the first is the default. native-tls serves exactly one.
     pub certificates: Vec<CertificateFiles>,
 }
@@ -41,6 +53,9 @@ pub enum TlsSetupError {
         /// How many were named.
         given: usize,
     },
+    /// The provider does not have that version.
+    #[error("native-tls serves TLS 1.2 and no newer one; openssl serves TLS 1.3")]
+    MinimumTooHigh,
     /// Something is wrong with one of them.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -49,40 +64,43 @@ pub enum TlsSetupError {
 /// Serves the newest certificates to new connections; open ones keep theirs.
 pub struct ReloadableAcceptor {
     serving: ArcSwap<Serving>,
+    /// One change at a time, or an older one could come out on top.
+    changing: Mutex<()>,
 }
 
 struct Serving {
     settings: TlsSettings,
+    loaded: Vec<LoadedCertificate>,
     acceptor: Box<dyn TlsAcceptor>,
-    facts: Vec<CertificateFacts>,
 }
 
 impl Serving {
-    fn new(settings: TlsSettings) -> Result<Self, TlsSetupError> {
-        let (first, others) = settings
-            .certificates
-            .split_first()
-            .ok_or(TlsSetupError::NoCertificate)?;
-        let (acceptor, facts): (Box<dyn TlsAcceptor>, _) = match settings.provider {
-            Provider::Openssl => {
-                let acceptor = OpensslAcceptor::new(first, others)?;
-                let facts = acceptor.certificates().to_vec();
-                (Box::new(acceptor), facts)
-            }
-            Provider::NativeTls if others.is_empty() => {
-                let acceptor = NativeAcceptor::new(first)?;
-                let facts = vec![acceptor.certificate().clone()];
-                (Box::new(acceptor), facts)
-            }
-            Provider::NativeTls => {
-                let given = settings.certificates.len();
+    /// Reads the files.
+    fn load(settings: TlsSettings) -> Result<Self, TlsSetupError> {
+        if settings.provider == Provider::NativeTls {
+            let given = settings.certificates.len();
+            if given > 1 {
                 return Err(TlsSetupError::TooManyCertificates { given });
             }
+            if settings.minimum == MinimumVersion::Tls13 {
+                return Err(TlsSetupError::MinimumTooHigh);
+            }
+        }
+        let loaded = settings.certificates.iter().map(CertificateFiles::load);
+        let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
+        Self::new(settings, loaded)
+    }
+
+    fn new(settings: TlsSettings, loaded: Vec<LoadedCertificate>) -> Result<Self, TlsSetupError> {
+        let (first, others) = loaded.split_first().ok_or(TlsSetupError::NoCertificate)?;
+        let acceptor: Box<dyn TlsAcceptor> = match settings.provider {
+            Provider::Openssl => Box::new(OpensslAcceptor::new(first, others, settings.minimum)?),
+            Provider::NativeTls => Box::new(NativeAcceptor::new(first)?),
         };
         Ok(Self {
             settings,
+            loaded,
             acceptor,
-            facts,
         })
     }
 }
@@ -94,7 +112,8 @@ impl ReloadableAcceptor {
     /// If the settings or a file are unusable.
     pub fn new(settings: TlsSettings) -> Result<Self, TlsSetupError> {
         Ok(Self {
-            serving: ArcSwap::from_pointee(Serving::new(settings)?),
+            serving: ArcSwap::from_pointee(Serving::load(settings)?),
+            changing: Mutex::new(()),
         })
     }
 
@@ -103,7 +122,7 @@ impl ReloadableAcceptor {
     /// # Errors
     /// If a file is unusable; then what was served before goes on being served.
     pub fn reload(&self) -> Result<(), TlsSetupError> {
-        self.replace(self.serving.load().settings.clone())
+        self.change(|serving| Serving::load(serving.settings.clone()))
     }
 
     /// Serves by other settings from now on.
@@ -111,13 +130,33 @@ impl ReloadableAcceptor {
     /// # Errors
     /// As for `reload`.
     pub fn replace(&self, settings: TlsSettings) -> Result<(), TlsSetupError> {
-        self.serving.store(Arc::new(Serving::new(settings)?));
+        self.change(|_| Serving::load(settings))
+    }
+
+    /// Serves the same certificates, without a look at the files, with new keys for session
+    /// tickets and nothing left of the old sessions: a client that comes back makes one full
+    /// handshake. Whoever steals the new keys cannot open what was recorded under the old ones.
+    ///
+    /// # Errors
+    /// If the TLS library fails; then nothing is changed.
+    pub fn renew_ticket_keys(&self) -> Result<(), TlsSetupError> {
+        self.change(|serving| Serving::new(serving.settings.clone(), serving.loaded.clone()))
+    }
+
+    fn change(
+        &self,
+        next: impl FnOnce(&Serving) -> Result<Serving, TlsSetupError>,
+    ) -> Result<(), TlsSetupError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = next(&self.serving.load())?;
+        self.serving.store(Arc::new(next));
         Ok(())
     }
 
     /// The certificates that are served now, the default first.
     pub fn certificates(&self) -> Vec<CertificateFacts> {
-        self.serving.load().facts.clone()
+        let serving = self.serving.load();
+        serving.loaded.iter().map(|l| l.facts.clone()).collect()
     }
 }
 

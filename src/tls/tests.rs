@@ -1,5 +1,7 @@
 //! Both providers pass the same list; then what only one of them can.
 
+#[path = "../../tests/tls/authority.rs"]
+pub(super) mod authority;
 mod client;
 
 use std::path::Path;
@@ -14,19 +16,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use authority::{Authority, Kind};
 use client::{Client, connect};
 
 /// What travels at once between the two ends of a connection in memory.
 const PIPE_OCTETS: usize = 16 * 1024;
 
 fn write(folder: &Path, stem: &str, made: &SelfSigned) -> CertificateFiles {
-    let files = CertificateFiles {
-        certificate: folder.join(format!("{stem}.crt")),
-        key: folder.join(format!("{stem}.key")),
-    };
-    std::fs::write(&files.certificate, &made.certificate).unwrap();
-    std::fs::write(&files.key, made.key.as_bytes()).unwrap();
-    files
+    let certificate = folder.join(format!("{stem}.crt"));
+    let key = folder.join(format!("{stem}.key"));
+    std::fs::write(&certificate, &made.certificate).unwrap();
+    std::fs::write(&key, made.key.as_bytes()).unwrap();
+    CertificateFiles::pem(certificate, key)
 }
 
 fn make(folder: &Path, stem: &str, names: &[&str]) -> CertificateFiles {
@@ -36,6 +37,7 @@ fn make(folder: &Path, stem: &str, names: &[&str]) -> CertificateFiles {
 fn settings(provider: Provider, certificates: Vec<CertificateFiles>) -> TlsSettings {
     TlsSettings {
         provider,
+        minimum: MinimumVersion::Tls12,
         certificates,
     }
 }
@@ -181,7 +183,17 @@ macro_rules! every_provider {
 
             #[tokio::test]
             async fn sessions_are_resumed_under_tls_1_2() {
-                super::resumption($value, "-tls1_2").await;
+                super::resumption($value, "-tls1_2", true).await;
+            }
+
+            #[tokio::test]
+            async fn new_ticket_keys_end_resumption_and_nothing_else() {
+                super::resumption($value, "-tls1_2", false).await;
+            }
+
+            #[tokio::test]
+            async fn a_client_that_trusts_the_root_alone_is_shown_the_intermediate() {
+                super::chain($value).await;
             }
         }
     )+};
@@ -196,7 +208,7 @@ async fn facts_and_end_point(provider: Provider) {
     let (_folder, acceptor) = acceptor(provider);
     let (server, client) = open(&acceptor, Client::default()).await;
     let (version, cipher) = match provider {
-        Provider::Openssl => ("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+        Provider::Openssl => ("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
         Provider::NativeTls => ("TLSv1.2 or later", "unknown"),
     };
     assert_eq!(
@@ -242,15 +254,18 @@ async fn failed_reload(provider: Provider) {
 }
 
 /// A session that the command `openssl s_client` wrote to a file is taken up again by its next
-/// connection.
-async fn resumption(provider: Provider, version: &'static str) {
+/// connection, unless the keys were renewed in between.
+async fn resumption(provider: Provider, version: &'static str, kept: bool) {
     let (folder, acceptor) = acceptor(provider);
     let acceptor = Arc::new(acceptor);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = tokio::spawn(async move {
-        for _ in 0..2 {
+        for round in 0..2 {
             let (socket, _) = listener.accept().await.unwrap();
+            if round == 1 && !kept {
+                acceptor.renew_ticket_keys().unwrap();
+            }
             let mut tls = acceptor.accept(Box::new(socket)).await.unwrap();
             tls.io.write_all(b"+OK\r\n").await.unwrap();
             tls.io.shutdown().await.unwrap();
@@ -267,7 +282,8 @@ async fn resumption(provider: Provider, version: &'static str) {
     let (first, second) = (run("-sess_out").await, run("-sess_in").await);
     server.await.unwrap();
     assert!(first.contains("\nNew, "), "{first}");
-    assert!(second.contains("\nReused, "), "{second}");
+    let taken_up = if kept { "\nReused, " } else { "\nNew, " };
+    assert!(second.contains(taken_up), "{second}");
 }
 
 fn s_client(address: &str, version: &str, option: &str, session: &str) -> Output {
@@ -290,7 +306,76 @@ fn s_client(address: &str, version: &str, option: &str, session: &str) -> Output
 
 #[tokio::test]
 async fn openssl_resumes_under_tls_1_3() {
-    resumption(Provider::Openssl, "-tls1_3").await;
+    resumption(Provider::Openssl, "-tls1_3", true).await;
+    resumption(Provider::Openssl, "-tls1_3", false).await;
+}
+
+/// PEM and PKCS#12 of the same certificate.
+async fn chain(provider: Provider) {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let root = authority.write_root(folder.path());
+    let issued = authority.issue(&["localhost"], Kind::P256);
+    let (certificate, key) = authority.write(folder.path(), "pop", &issued);
+    let pem = CertificateFiles::pem(certificate, key);
+
+    let (archive, password) = (
+        folder.path().join("pop.p12"),
+        folder.path().join("password"),
+    );
+    let mut builder = openssl::pkcs12::Pkcs12::builder();
+    let mut issuers = openssl::stack::Stack::new().unwrap();
+    issuers.push(authority.intermediate.clone()).unwrap();
+    builder.pkey(&issued.key).cert(&issued.leaf).ca(issuers);
+    std::fs::write(
+        &archive,
+        builder.build2("secret").unwrap().to_der().unwrap(),
+    )
+    .unwrap();
+    std::fs::write(&password, "secret\n").unwrap();
+    let pkcs12 = CertificateFiles {
+        certificate: archive,
+        key: None,
+        password: Some(password),
+    };
+
+    for files in [pem, pkcs12] {
+        let acceptor = ReloadableAcceptor::new(settings(provider, vec![files])).unwrap();
+        let (near, far) = tokio::io::duplex(PIPE_OCTETS);
+        let verified = client::connect_verified(far, &root, "localhost");
+        let (server, client) = tokio::join!(acceptor.accept(Box::new(near)), verified);
+        assert!(server.is_ok());
+        let shown = client.unwrap();
+        let shown = shown.ssl().peer_cert_chain().unwrap().iter();
+        let shown: Vec<_> = shown.map(|c| c.to_der().unwrap()).collect();
+        let sent = [&issued.leaf, &authority.intermediate].map(|c| c.to_der().unwrap());
+        assert_eq!(shown, sent);
+    }
+}
+
+#[tokio::test]
+async fn with_tls_1_3_as_the_least_1_2_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = make(folder.path(), "a", &["a.test"]);
+    let at_least_1_3 = |provider| TlsSettings {
+        minimum: MinimumVersion::Tls13,
+        ..settings(provider, vec![files.clone()])
+    };
+    let acceptor = ReloadableAcceptor::new(at_least_1_3(Provider::Openssl)).unwrap();
+    open(&acceptor, Client::default()).await;
+    let old = Client {
+        newest: Some(SslVersion::TLS1_2),
+        ..Client::default()
+    };
+    let (server, _) = handshake(&acceptor, old).await;
+    let reason = server.err().unwrap().to_string();
+    assert!(reason.contains("unsupported protocol"), "{reason}");
+
+    let refused = ReloadableAcceptor::new(at_least_1_3(Provider::NativeTls)).err();
+    assert_eq!(
+        refused.unwrap().to_string(),
+        "native-tls serves TLS 1.2 and no newer one; openssl serves TLS 1.3"
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! What is accepted as a certificate and its key, and what is said of the rest.
 
 use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
+use openssl::asn1::Asn1Time;
 use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
 use tempfile::TempDir;
 
+use super::facts::{SECS_PER_DAY, unix_secs};
 use super::*;
 use crate::tls::self_signed;
 
@@ -31,10 +34,7 @@ impl Folder {
     }
 
     fn files(&self) -> CertificateFiles {
-        CertificateFiles {
-            certificate: self.path("c.pem"),
-            key: self.path("k.pem"),
-        }
+        CertificateFiles::pem(self.path("c.pem"), self.path("k.pem"))
     }
 
     fn key(&self) -> PKey<Private> {
@@ -57,7 +57,7 @@ fn names_and_validity_are_read() {
         90 * SECS_PER_DAY
     );
     assert!(facts.not_after.ends_with(" GMT"), "{}", facts.not_after);
-    assert!(!facts.key_is_open_to_others);
+    assert!(facts.open_to_others.is_empty());
 }
 
 #[test]
@@ -80,17 +80,15 @@ fn keys_in_pkcs8_pkcs1_and_sec1_form_are_read() {
     let pkcs1 = rsa.private_key_to_pem().unwrap();
     assert!(pkcs1.starts_with(b"-----BEGIN RSA PRIVATE KEY-----"));
     let path = folder.path("rsa.pem");
-    folder.write("rsa.pem", &pkcs1);
     assert!(
-        read_key(&path)
+        pem::key(&path, &pkcs1, None)
             .unwrap()
-            .0
             .public_eq(&PKey::from_rsa(rsa).unwrap())
     );
 }
 
 #[test]
-fn an_encrypted_key_is_refused_without_asking() {
+fn an_encrypted_key_is_opened_with_the_password_and_refused_without_asking() {
     let folder = Folder::new();
     let key = folder.key();
     let cipher = Cipher::aes_256_cbc();
@@ -104,8 +102,70 @@ fn an_encrypted_key_is_refused_without_asking() {
     ] {
         folder.write("k.pem", &pem);
         let error = folder.error();
-        assert!(error.ends_with("k.pem is encrypted; it has to be stored without a pass phrase"));
+        assert!(
+            error.ends_with("k.pem is encrypted, and no password file is set"),
+            "{error}"
+        );
+        folder.write("p", b"secret\r\nnot this");
+        let mut files = folder.files();
+        files.password = Some(folder.path("p"));
+        assert!(files.load().is_ok());
+        folder.write("p", b"Secret");
+        let error = files.load().err().unwrap().to_string();
+        let start = format!(
+            "the password in {} does not open ",
+            folder.path("p").display()
+        );
+        assert!(error.starts_with(&start), "{error}");
     }
+}
+
+#[test]
+fn a_password_file_without_a_password_is_refused() {
+    let folder = Folder::new();
+    let mut files = folder.files();
+    files.password = Some(folder.path("p"));
+    let longest = "p".repeat(file::PASSWORD_OCTETS_MAX);
+    folder.write("p", longest.as_bytes());
+    assert!(files.load().is_ok(), "a password that is not needed");
+    let too_long = format!("{longest}p");
+    for unusable in [&b""[..], b"\nsecret", b"a\0b", b"\xff", too_long.as_bytes()] {
+        folder.write("p", unusable);
+        let error = files.load().err().unwrap().to_string();
+        let end = "p does not begin with a line of 1 to 1023 octets of UTF-8 without NUL";
+        assert!(error.ends_with(end), "{error}");
+    }
+}
+
+#[test]
+fn certificate_and_key_can_be_in_one_file_with_other_things_around_them() {
+    let folder = Folder::new();
+    let read = |name| fs::read(folder.path(name)).unwrap();
+    let parameters = b"-----BEGIN EC PARAMETERS-----\r\nBggqhkjOPQMBBw==\r\n\
+        -----END EC PARAMETERS-----\r\n";
+    let both = [
+        &b"Bag Attributes\n"[..],
+        parameters,
+        &read("k.pem"),
+        b"\n",
+        &read("c.pem"),
+    ];
+    folder.write("both.pem", &both.concat());
+    let files = CertificateFiles {
+        certificate: folder.path("both.pem"),
+        key: None,
+        password: None,
+    };
+    assert_eq!(files.load().unwrap().facts.names, ["a.test", "*.b.test"]);
+    let alone = CertificateFiles {
+        certificate: folder.path("c.pem"),
+        ..files
+    };
+    let error = alone.load().err().unwrap().to_string();
+    assert!(
+        error.contains("c.pem holds no private key in PEM form"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -146,7 +206,7 @@ fn each_mistake_is_told_with_its_file() {
         folder.write("c.pem", damaged);
         expect("", "c.pem", " holds no certificate in PEM form");
     }
-    folder.write("c.pem", &vec![b'\n'; PEM_OCTETS_MAX + 1]);
+    folder.write("c.pem", &vec![b'\n'; file::FILE_OCTETS_MAX + 1]);
     expect("", "c.pem", " is larger than 1048576 octets");
     fs::remove_file(folder.path("c.pem")).unwrap();
     fs::create_dir(folder.path("c.pem")).unwrap();
@@ -165,6 +225,12 @@ fn the_whole_chain_is_read_in_order() {
     assert_eq!(
         loaded.chain[0].to_pem().unwrap(),
         issuer.certificate.as_bytes()
+    );
+    // It has issued nothing here, which is worth a word.
+    let warnings = loaded.facts.warnings(loaded.facts.not_before_secs, 0);
+    assert!(
+        warnings[0].contains("c.pem is out of order"),
+        "{warnings:?}"
     );
 }
 
