@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::directory::DirectoryActor;
 use crate::listener::{ListenerActor, ListenerParts};
-use crate::mailbox::{MailboxCounts, MailboxParts, MailboxSupervisor};
+use crate::mailbox::{MailboxParts, MailboxSupervisor, Maildrops};
 use crate::root::{Branch, Rank, RootSupervisor, reports};
 use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
 use crate::supervise::{Budget, ChildSpec, Cradle, Place, Restart, cradle, start_child};
@@ -33,11 +33,12 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
         policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
         addresses: addresses(&blueprint.bindings)?,
         token: CancellationToken::new(),
-        mailbox_counts: MailboxCounts::default(),
+        maildrops: Maildrops::default(),
         sockets: Mutex::default(),
         arbiters: Mutex::new(arbiters),
         grown: OnceLock::new(),
         ended: watch::Sender::new(None),
+        impatience: CancellationToken::new(),
         felling: tokio::sync::Mutex::new(()),
     });
     Grower::new(Arc::clone(&trunk), blueprint.limits.clone(), places).grow(blueprint);
@@ -191,10 +192,10 @@ impl Grower {
             log: log.clone(),
         };
         let (limits, places) = (self.limits.clone(), Arc::clone(&self.places));
-        let counts = self.trunk.mailbox_counts.clone();
+        let maildrops = self.trunk.maildrops.clone();
         let tree = self.trunk.token.clone();
         self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
-            MailboxSupervisor::new(Arc::new(parts), limits, places, counts, tree)
+            MailboxSupervisor::new(Arc::new(parts), limits, places, maildrops, tree)
         })
     }
 

@@ -18,9 +18,8 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Context, Handler, Message, Supervised};
 use mailroost_protocol::Ending;
 
-use crate::mailbox::Crash;
 use crate::session::{EndSessions, SessionSupervisor};
-use crate::supervise::{Child, Exit, Reports, Restarted, notify};
+use crate::supervise::{Child, Crash, Exit, Reports, Restarted, notify};
 use crate::trunk::Trunk;
 
 /// A child's place in the start order.

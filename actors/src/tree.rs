@@ -14,9 +14,10 @@ use crate::Limits;
 use crate::ask::ask;
 use crate::grow::grow;
 use crate::mailbox::{
-    CommitDeletions, Crash, Deliver, FindMailbox, ListContents, RetireMailbox, ask_mailbox,
+    CommitDeletions, Deliver, FindMailbox, ListContents, RetireMailbox, ask_mailbox,
 };
 use crate::session::{Admit, Connection, EndMaildrop, Wire};
+use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
 
@@ -301,11 +302,13 @@ impl TreeHandle {
             Victim::SessionSupervisor => {
                 let _ = addrs.sessions.send(Crash).await;
             }
-            Victim::Sessions(maildrop) => parts.registry.for_each(|session| {
-                if session.opened.is(maildrop) {
-                    drop(session.addr.try_send(Crash));
+            Victim::Sessions(maildrop) => {
+                for session in parts.registry.all() {
+                    if session.opened.is(maildrop) {
+                        let _ = session.addr.try_send(Crash);
+                    }
                 }
-            }),
+            }
             Victim::Listeners => {
                 for listener in &addrs.listeners {
                     let _ = listener.send(Crash).await;

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::directory::DirectoryActor;
 use crate::listener::ListenerActor;
-use crate::mailbox::{MailboxCounts, MailboxSupervisor};
+use crate::mailbox::{MailboxSupervisor, Maildrops};
 use crate::root::{Branch, Rank, RootSupervisor};
-use crate::session::{EndSessions, SessionParts, SessionSupervisor};
+use crate::session::{EndSession, EndSessions, SessionParts, SessionSupervisor};
 use crate::supervise::Child;
 use crate::sweeper::SweeperActor;
 use crate::timer::TimerActor;
@@ -27,11 +27,13 @@ pub(crate) struct Trunk {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Cancelled to end everything at once.
     pub(crate) token: CancellationToken,
-    pub(crate) mailbox_counts: MailboxCounts,
+    pub(crate) maildrops: Maildrops,
     pub(crate) sockets: Mutex<Vec<Arc<TcpListener>>>,
     pub(crate) arbiters: Mutex<Vec<actix_rt::Arbiter>>,
     pub(crate) grown: OnceLock<Grown>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
+    /// Cancelled by whoever does not wait for sessions to end by themselves.
+    pub(crate) impatience: CancellationToken,
     /// Held by whoever takes the tree down.
     pub(crate) felling: tokio::sync::Mutex<()>,
 }
@@ -73,6 +75,10 @@ impl Trunk {
     /// Takes the tree down from the last child to the first: with `patience` sessions end at a
     /// command boundary and have that long, without it they are cut.
     pub(crate) async fn fell(&self, patience: Option<Duration>, why: Ended) {
+        if patience.is_none() {
+            // A drain that is under way goes on without waiting.
+            self.impatience.cancel();
+        }
         let _alone = self.felling.lock().await;
         let Some(grown) = self.grown.get() else {
             return;
@@ -83,10 +89,14 @@ impl Trunk {
         end(&grown.branches, Rank::Sweeper).await;
         end(&grown.branches, Rank::Listener).await;
         lock(&self.sockets).clear();
-        self.end_sessions(grown, patience).await;
+        if let Some(patience) = patience {
+            self.drain_sessions(grown, patience).await;
+        }
+        // First the one who lets them in, then those who came in late.
         end(&grown.branches, Rank::Sessions).await;
+        self.cut_sessions(grown).await;
         end(&grown.branches, Rank::Mailboxes).await;
-        self.mailbox_counts.empty().await;
+        self.maildrops.let_go().await;
         end(&grown.branches, Rank::Directory).await;
         end(&grown.branches, Rank::Timer).await;
         grown.root.end().await;
@@ -95,29 +105,31 @@ impl Trunk {
         self.ended.send_replace(Some(why));
     }
 
-    async fn end_sessions(&self, grown: &Grown, patience: Option<Duration>) {
+    /// Nobody new, and all sessions to their next command boundary, as far as `patience` goes.
+    async fn drain_sessions(&self, grown: &Grown, patience: Duration) {
         let registry = &grown.parts.registry;
-        if let Some(patience) = patience {
-            // After what is in the queue already: who was admitted last is told, too.
-            let _ = grown
-                .addrs
-                .sessions
-                .send(EndSessions(Ending::Shutdown))
-                .await;
-            if tokio::time::timeout(patience, registry.population().empty())
-                .await
-                .is_ok()
-            {
-                return;
-            }
+        registry.close();
+        // After what is in the queue already: who was admitted last is told, too.
+        let end = EndSessions(Ending::Shutdown);
+        if grown.addrs.sessions.send(end).await.is_err() {
+            // Their supervisor is gone for good; they are not.
+            registry.tell_all(|| EndSession(Ending::Shutdown));
         }
-        let mut cut = 0_usize;
-        registry.for_each(|session| {
+        tokio::select! {
+            () = self.impatience.cancelled() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = registry.population().empty() => {}
+        }
+    }
+
+    async fn cut_sessions(&self, grown: &Grown) {
+        let registry = &grown.parts.registry;
+        let left = registry.all();
+        if !left.is_empty() {
+            slog::warn!(self.log, "sessions are cut"; "sessions" => left.len());
+        }
+        for session in left {
             session.child.stop.cancel();
-            cut += 1;
-        });
-        if cut > 0 {
-            slog::warn!(self.log, "sessions were cut"; "sessions" => cut);
         }
         registry.population().empty().await;
     }
@@ -149,7 +161,7 @@ impl Trunk {
             .map(|branch| {
                 let mut node = leaf(&branch.child.name, branch.child.restarts());
                 node.population = match branch.rank {
-                    Rank::Mailboxes => self.mailbox_counts.alive.size(),
+                    Rank::Mailboxes => self.maildrops.mailboxes.size(),
                     Rank::Sessions => grown.parts.registry.population().size(),
                     Rank::Timer | Rank::Directory | Rank::Listener | Rank::Sweeper => 0,
                 };

@@ -111,3 +111,58 @@ async fn a_client_that_reads_a_long_message_slowly_is_not_inactive() {
     assert!(client.line().await.starts_with("+OK"));
     assert!(client.ask("STAT").await.starts_with("+OK"));
 }
+
+#[actix::test]
+async fn a_session_that_was_at_work_when_the_timer_looked_is_still_ended_in_time() {
+    pause();
+    let mut fixture = Fixture::new();
+    fixture.limits.write_stall = Duration::from_secs(1200);
+    let alice = fixture.user("alice", 0);
+    fixture::deliver(&fixture.store, alice, &b"line\r\n".repeat(200));
+    let tree = fixture.start();
+    let mut client = Client::connect_with(&tree, 256).await;
+    client.try_log_on("alice").await;
+    client.send("RETR 1\r\n").await;
+    // The timer looks 60 seconds after the connection was made, and the message is on its way.
+    sleep(Duration::from_secs(300)).await;
+    while client.line().await != "." {}
+    let last_heard = Instant::now();
+    assert!(client.rest().await.starts_with("-ERR"));
+    let waited = last_heard.elapsed();
+    assert!((1800..1802).contains(&waited.as_secs()), "{waited:?}");
+}
+
+#[actix::test]
+async fn a_deadline_between_two_milliseconds_does_not_wait_for_a_reminder() {
+    pause();
+    let tree = Fixture::new().start();
+    let mut client = Client::connect(&tree).await;
+    for _ in 0..20 {
+        tokio::time::advance(Duration::from_micros(333)).await;
+        client.ask("CAPA").await;
+        while client.line().await != "." {}
+    }
+    let last_heard = Instant::now();
+    client.rest().await;
+    let waited = last_heard.elapsed();
+    assert!((60_000..60_100).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[actix::test]
+async fn a_timer_that_died_has_all_of_many_sessions_again() {
+    pause();
+    let tree = Fixture::new().start();
+    let mut clients = Vec::new();
+    for _ in 0..500 {
+        clients.push(Client::connect(&tree).await);
+    }
+    let connected = Instant::now();
+    for _ in 0..3 {
+        tree.crash(Victim::Timer).await.unwrap();
+    }
+    for mut client in clients {
+        assert!(client.rest().await.starts_with("-ERR"));
+    }
+    let waited = connected.elapsed();
+    assert!((60..62).contains(&waited.as_secs()), "{waited:?}");
+}

@@ -4,8 +4,8 @@ mod fixture;
 
 use std::time::Duration;
 
-use fixture::{Client, Fixture, deliver, messages};
-use mailroost_actors::Ended;
+use fixture::{Client, Fixture, deliver, messages, peer};
+use mailroost_actors::{Ended, Security};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -105,5 +105,68 @@ async fn stopping_twice_or_after_the_end_does_nothing_more() {
         tree.contents(mailroost_storage::MaildropId(1))
             .await
             .is_err()
+    );
+}
+
+#[actix::test]
+async fn a_stop_comes_to_an_end_although_new_connections_keep_coming() {
+    tokio::time::pause();
+    let tree = Fixture::new().start();
+    let mut connections = Vec::new();
+    let keep_coming = async {
+        for _ in 0..2000 {
+            let (ours, theirs) = tokio::io::duplex(4096);
+            let served = tree.serve(Box::new(theirs), peer(), Security::Stls, None);
+            if served.await.is_err() {
+                return;
+            }
+            connections.push(ours);
+        }
+    };
+    let both = async { tokio::join!(tree.stop(), keep_coming) };
+    let stopped = tokio::time::timeout(Duration::from_secs(5), both).await;
+    assert!(stopped.is_ok(), "sessions that came late were waited for");
+}
+
+#[actix::test]
+async fn a_stop_does_not_wait_for_a_drain_that_is_under_way() {
+    tokio::time::pause();
+    let fixture = Fixture::new();
+    let alice = fixture.user("alice", 0);
+    deliver(&fixture.store, alice, &b"unread\r\n".repeat(20_000));
+    let tree = fixture.start();
+    let mut client = Client::connect_with(&tree, 1024).await;
+    client.try_log_on("alice").await;
+    assert_eq!(client.ask("RETR 1").await, "+OK");
+    let asked = tokio::time::Instant::now();
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tree.stop().await;
+    };
+    tokio::join!(tree.drain(PATIENCE), stop);
+    assert_eq!(asked.elapsed().as_secs(), 1);
+}
+
+#[actix::test]
+async fn who_comes_during_a_drain_is_told_so() {
+    let fixture = Fixture::new();
+    let alice = fixture.user("alice", 0);
+    deliver(&fixture.store, alice, &b"unread\r\n".repeat(20_000));
+    let tree = fixture.start();
+    let mut reader = Client::connect_with(&tree, 1024).await;
+    reader.try_log_on("alice").await;
+    assert_eq!(reader.ask("RETR 1").await, "+OK");
+    let late = async {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let refusal = Client::dial(&tree, 4096).await.rest().await;
+        drop(reader);
+        refusal
+    };
+    let ((), refusal) = tokio::join!(tree.drain(PATIENCE), late);
+    assert!(
+        refusal.starts_with("-ERR") && refusal.lines().count() == 1,
+        "{refusal:?}"
     );
 }

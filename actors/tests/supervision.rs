@@ -4,16 +4,11 @@
 mod fixture;
 
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use fixture::{Client, Fixture, messages};
+use fixture::probe::Probe;
+use fixture::{Client, Fixture, messages, population};
 use mailroost_actors::{Binding, Ended, Security, Victim};
-use mailroost_storage::MemoryStore;
-use mailroost_storage::{
-    BodySource, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId, MessageRecord,
-    OwnedMaildrop, StagedBody, Staging, StoreError,
-};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -142,19 +137,12 @@ async fn the_port_stays_open_while_a_listener_is_restarted() {
 async fn a_dead_sweeper_sweeps_again() {
     tokio::time::pause();
     let mut fixture = Fixture::new();
-    let sweeps = Arc::new(AtomicUsize::new(0));
-    fixture.serving = Arc::new(Watched {
-        inner: fixture.store.clone(),
-        owned: Arc::default(),
-        owned_at_most: Arc::default(),
-        sweeps: Arc::clone(&sweeps),
-        remove_panics: false,
-    });
+    let probe = fixture.probe(Probe::default());
     let every = fixture.limits.sweep_every;
     let tree = fixture.start();
     tree.crash(Victim::Sweeper).await.unwrap();
     tokio::time::sleep(every * 2).await;
-    assert!(sweeps.load(Ordering::SeqCst) >= 1);
+    assert!(probe.sweeps.load(Ordering::SeqCst) >= 1);
 }
 
 #[actix::test]
@@ -204,12 +192,9 @@ async fn a_child_whose_budget_is_spent_ends_the_tree_with_its_name_and_cause() {
 async fn a_panic_inside_the_store_answers_quit_with_an_error_and_removes_nothing() {
     let mut fixture = Fixture::new();
     let (store, alice) = (fixture.store.clone(), fixture.user("alice", 2));
-    fixture.serving = Arc::new(Watched {
-        inner: fixture.store.clone(),
-        owned: Arc::default(),
-        owned_at_most: Arc::default(),
-        sweeps: Arc::default(),
-        remove_panics: true,
+    fixture.probe(Probe {
+        before_remove: Box::new(|| panic!("the store was told to panic")),
+        ..Probe::default()
     });
     let tree = fixture.start();
     let mut client = Client::log_on(&tree, "alice").await;
@@ -225,14 +210,7 @@ async fn a_maildrop_never_has_two_owners_while_mailboxes_and_their_supervisor_di
     let alice = fixture.user("alice", 1);
     fixture.limits.restarts_max = 1000;
     fixture.workers = 2;
-    let owned_at_most = Arc::new(AtomicUsize::new(0));
-    fixture.serving = Arc::new(Watched {
-        inner: fixture.store.clone(),
-        owned: Arc::default(),
-        owned_at_most: Arc::clone(&owned_at_most),
-        sweeps: Arc::default(),
-        remove_panics: false,
-    });
+    let probe = fixture.probe(Probe::default());
     let tree = fixture.start();
     for round in 0..40 {
         let victim = if round % 7 == 0 {
@@ -249,7 +227,7 @@ async fn a_maildrop_never_has_two_owners_while_mailboxes_and_their_supervisor_di
         }
     }
     tree.stop().await;
-    assert_eq!(owned_at_most.load(Ordering::SeqCst), 1);
+    assert_eq!(probe.owned_at_most.load(Ordering::SeqCst), 1);
 }
 
 #[actix::test]
@@ -273,93 +251,6 @@ async fn places_are_given_back_on_every_way_out() {
     }
 }
 
-async fn restarts(tree: &mailroost_actors::TreeHandle, name: &str) -> u64 {
-    let census = tree.census().await;
-    census
-        .children
-        .iter()
-        .find(|child| child.name == name)
-        .unwrap()
-        .restarts
-}
-
-async fn population(tree: &mailroost_actors::TreeHandle, name: &str) -> usize {
-    let census = tree.census().await;
-    census
-        .children
-        .iter()
-        .find(|child| child.name == name)
-        .unwrap()
-        .population
-}
-
-/// Watches over the owners of an in-memory store, and panics when asked to.
-struct Watched {
-    inner: MemoryStore,
-    owned: Arc<AtomicUsize>,
-    owned_at_most: Arc<AtomicUsize>,
-    sweeps: Arc<AtomicUsize>,
-    remove_panics: bool,
-}
-
-struct WatchedMaildrop {
-    inner: Box<dyn OwnedMaildrop>,
-    owned: Arc<AtomicUsize>,
-    remove_panics: bool,
-}
-
-impl MaildropStore for Watched {
-    fn open_maildrop(&self, maildrop: MaildropId) -> Result<Box<dyn OwnedMaildrop>, StoreError> {
-        let inner = self.inner.open_maildrop(maildrop)?;
-        let owners = self.owned.fetch_add(1, Ordering::SeqCst) + 1;
-        self.owned_at_most.fetch_max(owners, Ordering::SeqCst);
-        let owned = Arc::clone(&self.owned);
-        Ok(Box::new(WatchedMaildrop {
-            inner,
-            owned,
-            remove_panics: self.remove_panics,
-        }))
-    }
-    fn stage(&self, staging: Staging) -> Result<Box<dyn StagedBody>, StoreError> {
-        self.inner.stage(staging)
-    }
-    fn housekeeping(&self) -> Result<Housekeeping, StoreError> {
-        self.sweeps.fetch_add(1, Ordering::SeqCst);
-        self.inner.housekeeping()
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
-}
-
-impl OwnedMaildrop for WatchedMaildrop {
-    fn id(&self) -> MaildropId {
-        self.inner.id()
-    }
-    fn revision(&self) -> u64 {
-        self.inner.revision()
-    }
-    fn messages(&self) -> &[MessageRecord] {
-        self.inner.messages()
-    }
-    fn bodies(&self) -> Arc<dyn BodySource> {
-        self.inner.bodies()
-    }
-    fn deliver(&mut self, deliveries: Vec<Delivery>) -> Result<Vec<MessageId>, StoreError> {
-        self.inner.deliver(deliveries)
-    }
-    fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError> {
-        assert!(!self.remove_panics, "the store was told to panic");
-        self.inner.remove(messages)
-    }
-}
-
-impl Drop for WatchedMaildrop {
-    fn drop(&mut self) {
-        self.owned.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 #[actix::test]
 async fn an_idle_mailbox_stops_and_is_made_again_on_the_next_log_on() {
     tokio::time::pause();
@@ -376,4 +267,14 @@ async fn an_idle_mailbox_stops_and_is_made_again_on_the_next_log_on() {
     assert!(client.ask("QUIT").await.starts_with("+OK"));
     let mut next = Client::log_on(&tree, "alice").await;
     assert!(next.ask("STAT").await.starts_with("+OK 0 0"));
+}
+
+async fn restarts(tree: &mailroost_actors::TreeHandle, name: &str) -> u64 {
+    let census = tree.census().await;
+    census
+        .children
+        .iter()
+        .find(|child| child.name == name)
+        .unwrap()
+        .restarts
 }

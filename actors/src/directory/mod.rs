@@ -9,6 +9,7 @@ use mailroost_auth::{AuthError, Exchange, Identity, PasswordSource, Progress, Se
 use tokio::sync::Semaphore;
 
 use crate::Limits;
+use crate::supervise::Crash;
 
 /// Is this the user's password?
 #[derive(Message)]
@@ -152,10 +153,10 @@ impl Drop for Turn {
     }
 }
 
-impl Handler<crate::mailbox::Crash> for DirectoryActor {
+impl Handler<Crash> for DirectoryActor {
     type Result = ();
 
-    fn handle(&mut self, _: crate::mailbox::Crash, _: &mut Context<Self>) {
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
         panic!("the directory was told to crash");
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
 
 use crate::Security;
-use crate::mailbox::Crash;
 use crate::session::{Admit, Connection, SessionSupervisor, Wire};
+use crate::supervise::Crash;
 use crate::tls::TlsAcceptor;
 
 /// The first wait after the system could not give us a connection.

@@ -7,11 +7,11 @@ use mailroost_protocol::Maildrop;
 use mailroost_storage::{
     BodySource, Delivery, MaildropId, MaildropStore, MessageId, OwnedMaildrop, StoreError,
 };
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 
+use super::kept::Empty;
 use super::messages::same_error;
 use super::translate::view_of;
-use crate::supervise::Member;
 use crate::{MaildropContents, TreeError};
 
 type Answer<R> = oneshot::Sender<Result<R, TreeError>>;
@@ -52,22 +52,6 @@ pub(super) struct Desk {
     bodies: Arc<dyn BodySource>,
     view: Option<(u64, Arc<Maildrop>)>,
     _empty: Empty,
-}
-
-/// The right to take a maildrop up. While it is there, no other incarnation has one, and the
-/// mailbox counts as alive.
-pub(super) struct Empty {
-    _gate: OwnedMutexGuard<()>,
-    _member: Member,
-}
-
-impl Empty {
-    pub(super) fn new(gate: OwnedMutexGuard<()>, member: Member) -> Self {
-        Self {
-            _gate: gate,
-            _member: member,
-        }
-    }
 }
 
 impl Desk {

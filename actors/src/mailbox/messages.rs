@@ -83,11 +83,6 @@ pub(crate) struct Deliver(pub(crate) Vec<Delivery>);
 #[rtype(result = "Result<MaildropContents, TreeError>")]
 pub(crate) struct ListContents;
 
-/// Panic, so that the supervision can be seen to work.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Crash;
-
 /// Why the tree's error is shared: one failure may answer several who wait.
 pub(super) fn same_error(error: &StoreError) -> StoreError {
     StoreError::new(error.kind(), error.to_string())

@@ -7,12 +7,13 @@
 //! the maildrop is put down.
 
 mod desk;
+mod kept;
 mod messages;
 mod supervisor;
 mod translate;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture,
@@ -21,32 +22,18 @@ use actix::{
 use mailroost_storage::{MaildropId, MaildropStore, MessageId};
 use tokio::sync::oneshot;
 
-use crate::supervise::{Member, Population};
+use crate::supervise::Crash;
 use crate::{MaildropContents, TreeError};
 use desk::{Desk, Job};
+use kept::Kept;
+pub(crate) use kept::{AccessLock, Maildrops};
 use messages::MailboxDown;
 pub(crate) use messages::{
-    CommitDeletions, Crash, Deliver, FindMailbox, ListContents, OpenError, OpenMaildrop,
-    OpenedMaildrop, RetireMailbox, StopIdleMailboxes, ask_mailbox,
+    CommitDeletions, Deliver, FindMailbox, ListContents, OpenError, OpenMaildrop, OpenedMaildrop,
+    RetireMailbox, StopIdleMailboxes, ask_mailbox,
 };
 pub(crate) use supervisor::MailboxSupervisor;
 pub(crate) use translate::blame_of;
-
-/// How many mailboxes there are, and how many maildrops are in hand: a mailbox can be gone while
-/// the store still works on its maildrop.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct MailboxCounts {
-    pub(crate) alive: Population,
-    in_hand: Population,
-}
-
-impl MailboxCounts {
-    /// Resolves when no mailbox is left and no maildrop in hand.
-    pub(crate) async fn empty(&self) {
-        self.alive.empty().await;
-        self.in_hand.empty().await;
-    }
-}
 
 /// What all mailboxes share.
 pub(crate) struct MailboxParts {
@@ -55,59 +42,22 @@ pub(crate) struct MailboxParts {
     pub(crate) log: slog::Logger,
 }
 
-/// The right of one session to be alone with a maildrop (RFC 1939 s4). Dropping it gives it up.
-#[derive(Debug)]
-pub(crate) struct AccessLock {
-    _held: Arc<()>,
-}
-
-impl Kept {
-    /// Whether a session wants to be alone with the maildrop.
-    fn is_locked(&self) -> bool {
-        self.alone
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .upgrade()
-            .is_some()
-    }
-}
-
-/// What outlives an incarnation.
-#[derive(Default)]
-struct Kept {
-    /// Held by whoever has the maildrop in hand.
-    gate: Arc<tokio::sync::Mutex<()>>,
-    /// The session that is alone with the maildrop, if there is one.
-    alone: Mutex<Weak<()>>,
-    /// Sessions that share it, under snapshot access.
-    shared: Mutex<Weak<()>>,
-}
-
 /// See the file's first lines.
 pub(crate) struct MailboxActor {
     maildrop: MaildropId,
     parts: Arc<MailboxParts>,
     kept: Arc<Kept>,
-    counts: MailboxCounts,
     desk: Option<Desk>,
     away: bool,
     waiting: VecDeque<Job>,
-    _member: Member,
 }
 
 impl MailboxActor {
-    fn new(
-        maildrop: MaildropId,
-        parts: Arc<MailboxParts>,
-        kept: Arc<Kept>,
-        counts: MailboxCounts,
-    ) -> Self {
+    fn new(maildrop: MaildropId, parts: Arc<MailboxParts>, kept: Arc<Kept>) -> Self {
         Self {
             maildrop,
             parts,
             kept,
-            _member: counts.alive.admit(),
-            counts,
             desk: None,
             away: false,
             waiting: VecDeque::new(),
@@ -124,6 +74,7 @@ impl MailboxActor {
         R: Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        let busy = self.kept.busy();
         if self.waiting.len() < self.parts.waiting_max {
             self.waiting.push_back(make(answer));
             self.work(ctx);
@@ -131,6 +82,7 @@ impl MailboxActor {
             drop(answer);
         }
         Box::pin(async move {
+            let _until_answered = busy;
             answered
                 .await
                 .unwrap_or(Err(TreeError::Unavailable("the mailbox")))
@@ -145,14 +97,13 @@ impl MailboxActor {
         self.away = true;
         let jobs = std::mem::take(&mut self.waiting);
         let desk = self.desk.take();
-        let gate = Arc::clone(&self.kept.gate);
+        let kept = Arc::clone(&self.kept);
         let store = Arc::clone(&self.parts.store);
         let maildrop = self.maildrop;
-        let member = self.counts.in_hand.admit();
         let work = async move {
             let place = match desk {
                 Some(desk) => Ok(desk),
-                None => Err(desk::Empty::new(gate.lock_owned().await, member)),
+                None => Err(kept.pass_the_gate().await),
             };
             let worked =
                 tokio::task::spawn_blocking(move || desk::work(place, &*store, maildrop, jobs));
@@ -174,27 +125,6 @@ impl MailboxActor {
                 }),
         );
     }
-
-    /// A session's hold on the maildrop, or none if it may not have it.
-    fn lock(&mut self, exclusive: bool) -> Option<AccessLock> {
-        let mut alone = self
-            .kept
-            .alone
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut shared = self
-            .kept
-            .shared
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if alone.upgrade().is_some() || (exclusive && shared.upgrade().is_some()) {
-            return None;
-        }
-        let held = if exclusive { None } else { shared.upgrade() };
-        let held = held.unwrap_or_default();
-        *(if exclusive { &mut *alone } else { &mut *shared }) = Arc::downgrade(&held);
-        Some(AccessLock { _held: held })
-    }
 }
 
 impl Actor for MailboxActor {
@@ -209,7 +139,6 @@ impl Supervised for MailboxActor {
             self.maildrop,
             Arc::clone(&self.parts),
             Arc::clone(&self.kept),
-            self.counts.clone(),
         );
     }
 }
@@ -218,7 +147,7 @@ impl Handler<OpenMaildrop> for MailboxActor {
     type Result = ResponseFuture<Result<OpenedMaildrop, OpenError>>;
 
     fn handle(&mut self, message: OpenMaildrop, ctx: &mut Context<Self>) -> Self::Result {
-        let Some(lock) = self.lock(message.exclusive) else {
+        let Some(lock) = self.kept.lock(message.exclusive) else {
             return Box::pin(async { Err(OpenError::InUse) });
         };
         let ready = self.desk.as_ref().and_then(Desk::current_view);

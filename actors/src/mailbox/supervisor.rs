@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture, Supervised, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture, Supervised,
+    WrapFuture,
+};
 use mailroost_storage::MaildropId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Crash, FindMailbox, Kept, MailboxActor, MailboxCounts, MailboxDown, MailboxParts,
-    RetireMailbox, StopIdleMailboxes,
+    FindMailbox, Kept, MailboxActor, MailboxDown, MailboxParts, Maildrops, RetireMailbox,
+    StopIdleMailboxes,
 };
 use crate::supervise::{
-    Budget, Child, ChildSpec, Exit, Place, Reports, Restart, cradle, start_child,
+    Budget, Child, ChildSpec, Crash, Exit, Place, Reports, Restart, cradle, start_child,
 };
 use crate::{Limits, TreeError, clock};
 
@@ -22,7 +25,7 @@ pub(crate) struct MailboxSupervisor {
     parts: Arc<MailboxParts>,
     limits: Limits,
     places: Arc<[Place]>,
-    counts: MailboxCounts,
+    maildrops: Maildrops,
     tree: CancellationToken,
     /// Ends the mailboxes of this incarnation.
     mine: CancellationToken,
@@ -31,7 +34,6 @@ pub(crate) struct MailboxSupervisor {
 }
 
 struct Entry {
-    kept: Arc<Kept>,
     generation: u64,
     /// When somebody asked for it last.
     found: Instant,
@@ -39,9 +41,15 @@ struct Entry {
 }
 
 enum State {
-    Alive(Addr<MailboxActor>, Child),
+    Alive {
+        addr: Addr<MailboxActor>,
+        child: Child,
+        kept: Arc<Kept>,
+    },
     /// It died too often; it is not made again before this time.
     GivenUp(Instant),
+    /// It is being let go of, and not made again before that is done.
+    Retiring,
 }
 
 impl MailboxSupervisor {
@@ -49,7 +57,7 @@ impl MailboxSupervisor {
         parts: Arc<MailboxParts>,
         limits: Limits,
         places: Arc<[Place]>,
-        counts: MailboxCounts,
+        maildrops: Maildrops,
         tree: CancellationToken,
     ) -> Self {
         let mine = tree.child_token();
@@ -58,7 +66,7 @@ impl MailboxSupervisor {
             parts,
             limits,
             places,
-            counts,
+            maildrops,
             tree,
             mine,
             mailboxes,
@@ -66,17 +74,17 @@ impl MailboxSupervisor {
         }
     }
 
-    fn make(&mut self, maildrop: MaildropId, kept: &Arc<Kept>, me: Addr<Self>) -> State {
+    fn make(&mut self, maildrop: MaildropId, me: Addr<Self>) -> Addr<MailboxActor> {
         self.generation += 1;
+        let kept = self.maildrops.kept(maildrop);
         let spec = ChildSpec {
             name: format!("MailboxActor {maildrop}"),
             restart: Restart::Transient,
             budget: Budget::new(self.limits.restarts_max, self.limits.restart_window),
         };
         let actor = {
-            let (parts, kept) = (Arc::clone(&self.parts), Arc::clone(kept));
-            let counts = self.counts.clone();
-            move || MailboxActor::new(maildrop, parts, kept, counts)
+            let (parts, kept) = (Arc::clone(&self.parts), Arc::clone(&kept));
+            move || MailboxActor::new(maildrop, parts, kept)
         };
         // Neighbouring numbers go to different threads.
         let place = usize::try_from(maildrop.0 % self.places.len() as u64)
@@ -85,12 +93,23 @@ impl MailboxSupervisor {
         let (addr, cradle) = cradle(self.limits.mailbox_waiting_max);
         let place = &self.places[place];
         let child = start_child(cradle, place, spec, &self.mine, actor, reports);
-        State::Alive(addr, child)
+        let entry = Entry {
+            generation: self.generation,
+            found: clock::now(),
+            state: State::Alive {
+                addr: addr.clone(),
+                child,
+                kept,
+            },
+        };
+        self.mailboxes.insert(maildrop, entry);
+        addr
     }
 
     fn reports(&self, maildrop: MaildropId, me: Addr<Self>) -> Reports {
         let log = self.parts.log.new(slog::o!("maildrop" => maildrop.0));
         let generation = self.generation;
+        let member = self.maildrops.mailboxes.admit();
         Reports {
             restarted: {
                 let log = log.clone();
@@ -99,6 +118,7 @@ impl MailboxSupervisor {
                 })
             },
             ended: Box::new(move |exit| {
+                let _counted_until_here = member;
                 let gave_up = match exit {
                     Exit::GaveUp(cause) => {
                         slog::crit!(log, "mailbox died too often"; "cause" => &cause);
@@ -124,35 +144,34 @@ impl MailboxSupervisor {
         me: Addr<Self>,
     ) -> Result<Addr<MailboxActor>, TreeError> {
         let now = clock::now();
-        let kept = match self.mailboxes.get_mut(&maildrop) {
+        match self.mailboxes.get_mut(&maildrop) {
             Some(Entry {
-                state: State::Alive(addr, _),
+                state: State::Alive { addr, .. },
                 found,
                 ..
-            }) if addr.connected() => {
+            }) => {
+                if !addr.connected() {
+                    // The report is under way, and says whether it died too often.
+                    return Err(TreeError::Unavailable("the mailbox, which has just died,"));
+                }
                 *found = now;
-                return Ok(addr.clone());
+                Ok(addr.clone())
             }
             Some(Entry {
                 state: State::GivenUp(until),
                 ..
-            }) if now < *until => {
-                return Err(TreeError::Unavailable("the mailbox, which died too often,"));
-            }
-            Some(entry) => Arc::clone(&entry.kept),
-            None => Arc::default(),
-        };
-        let state = self.make(maildrop, &kept, me);
-        let entry = Entry {
-            kept,
-            generation: self.generation,
-            found: now,
-            state,
-        };
-        let entry = self.mailboxes.entry(maildrop).insert_entry(entry);
-        match &entry.get().state {
-            State::Alive(addr, _) => Ok(addr.clone()),
-            State::GivenUp(_) => Err(TreeError::Unavailable("the mailbox")),
+            }) if now < *until => Err(TreeError::Unavailable("the mailbox, which died too often,")),
+            Some(Entry {
+                state: State::Retiring,
+                ..
+            }) => Err(TreeError::Unavailable(
+                "the maildrop, which is being let go of,",
+            )),
+            Some(Entry {
+                state: State::GivenUp(_),
+                ..
+            })
+            | None => Ok(self.make(maildrop, me)),
         }
     }
 }
@@ -163,8 +182,8 @@ impl Actor for MailboxSupervisor {
     /// No question is answered before the last child of the former incarnation has put its
     /// maildrop down: two owners of one maildrop must never be.
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let counts = self.counts.clone();
-        ctx.wait(async move { counts.empty().await }.into_actor(self));
+        let maildrops = self.maildrops.clone();
+        ctx.wait(async move { maildrops.let_go().await }.into_actor(self));
     }
 }
 
@@ -209,19 +228,33 @@ impl Handler<MailboxDown> for MailboxSupervisor {
 }
 
 impl Handler<RetireMailbox> for MailboxSupervisor {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, message: RetireMailbox, _ctx: &mut Context<Self>) -> Self::Result {
-        let Some(entry) = self.mailboxes.remove(&message.0) else {
-            return Box::pin(async {});
+        let maildrop = message.0;
+        self.generation += 1;
+        let generation = self.generation;
+        let retiring = Entry {
+            generation,
+            found: clock::now(),
+            state: State::Retiring,
         };
-        Box::pin(async move {
-            if let State::Alive(_, child) = &entry.state {
+        let former = self.mailboxes.insert(maildrop, retiring);
+        let kept = self.maildrops.kept(maildrop);
+        let let_go = async move {
+            if let Some(State::Alive { child, .. }) = former.map(|entry| entry.state) {
                 child.end().await;
             }
             // A store call that was under way holds the gate until it has put the maildrop down.
-            drop(entry.kept.gate.lock().await);
-        })
+            drop(kept.pass_the_gate().await);
+        };
+        Box::pin(let_go.into_actor(self).map(move |(), supervisor, _| {
+            let known = supervisor.mailboxes.get(&maildrop);
+            // Somebody else may want the same, and be waiting still.
+            if known.is_some_and(|entry| entry.generation == generation) {
+                supervisor.mailboxes.remove(&maildrop);
+            }
+        }))
     }
 }
 
@@ -232,17 +265,18 @@ impl Handler<StopIdleMailboxes> for MailboxSupervisor {
         let now = clock::now();
         let idle = self.limits.mailbox_idle;
         self.mailboxes.retain(|_, entry| match &entry.state {
-            // Whoever has found it has asked it by now. What it still works on keeps the gate
-            // closed, and the answer goes out all the same.
-            State::Alive(_, child) => {
-                let stays = now.duration_since(entry.found) < idle || entry.kept.is_locked();
+            // Whoever has found it has asked it by now.
+            State::Alive { child, kept, .. } => {
+                let stays = now.duration_since(entry.found) < idle || kept.is_busy();
                 if !stays {
                     child.stop.cancel();
                 }
                 stays
             }
             State::GivenUp(until) => now < *until,
+            State::Retiring => true,
         });
+        self.maildrops.forget_the_unused();
     }
 }
 

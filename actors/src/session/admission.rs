@@ -112,11 +112,11 @@ impl<K: Eq + Hash + Clone> Tally<K> {
 
     fn take(&self, key: K) -> Option<Share<K>> {
         let mut counts = lock(&self.counts);
-        let count = counts.entry(key.clone()).or_default();
-        if *count >= self.each_max {
+        let taken = counts.get(&key).copied().unwrap_or_default();
+        if taken >= self.each_max {
             return None;
         }
-        *count += 1;
+        counts.insert(key.clone(), taken + 1);
         Some(Share {
             key: Some(key),
             counts: Arc::clone(&self.counts),
@@ -181,6 +181,15 @@ mod tests {
         assert!(admission.admit_user(&alice).is_none());
         drop(first);
         assert!(admission.admit_user(&alice).is_some());
+        assert_eq!(admission.tallied(), (0, 0));
+    }
+
+    #[test]
+    fn who_is_refused_leaves_no_trace() {
+        let admission = admission(9, 0, 0);
+        assert!(admission.admit([127, 0, 0, 1].into()).is_err());
+        let alice = UserName::new("alice").unwrap();
+        assert!(admission.admit_user(&alice).is_none());
         assert_eq!(admission.tallied(), (0, 0));
     }
 

@@ -67,8 +67,11 @@ pub(super) async fn send(
         }
         scratch.clear();
         left = left.saturating_sub(filled as u64);
-        if complete || left == 0 || filled == 0 {
+        if complete || left == 0 {
             break;
+        }
+        if filled == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // What follows a short first chunk is a longer wait: let the peer have what there is.
         line.write(&[]).await?;

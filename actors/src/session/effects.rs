@@ -65,6 +65,14 @@ impl Effects {
         };
     }
 
+    /// The session is over: its maildrop is given back, before the client can know it.
+    pub(super) fn put_down(&mut self) {
+        self.exchange = None;
+        self.message = None;
+        self.opened = None;
+        self.mark.clear();
+    }
+
     /// Does what `effect` asks for. An error means that the connection is broken, or has to be.
     pub(super) async fn carry_out(
         &mut self,

@@ -75,6 +75,9 @@ impl Effects {
             ask(&mailbox, "the mailbox", OpenMaildrop { exclusive }).await?
         })
         .await;
+        if opened.is_err() {
+            self.mark.clear();
+        }
         let opened = match opened {
             Ok(opened) => opened,
             Err(OpenError::InUse) => {

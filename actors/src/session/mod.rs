@@ -4,6 +4,7 @@
 //! owns the connection and the protocol's state, so that a command costs no message. When the
 //! actor dies, the socket and the deletion marks die with it: nothing is removed.
 
+mod account;
 mod admission;
 mod body;
 mod effects;
@@ -27,11 +28,12 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::directory::DirectoryActor;
-use crate::mailbox::{Crash, MailboxSupervisor};
-use crate::supervise::Member;
+use crate::mailbox::MailboxSupervisor;
+use crate::supervise::Crash;
 use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::{Limits, Security};
+use account::Account;
 pub(crate) use admission::{Admission, Crowded, Place};
 pub(crate) use registry::{OpenedMark, Registry};
 pub(crate) use supervisor::{Admit, EndMaildrop, EndSessions, SessionSupervisor};
@@ -119,7 +121,6 @@ pub(crate) struct SessionActor {
     signals: Arc<Signals>,
     activity: Arc<Activity>,
     start: Option<Start>,
-    _member: Member,
 }
 
 /// What the future takes along.
@@ -127,6 +128,7 @@ pub(crate) struct Start {
     connection: Connection,
     policy: Arc<Policy>,
     opened: Arc<OpenedMark>,
+    account: Arc<Account>,
     place: Place,
 }
 
@@ -135,7 +137,6 @@ impl SessionActor {
         let timeout = start.policy.pre_authenticated_timeout;
         Self {
             number,
-            _member: parts.registry.admit(),
             parts,
             signals: Arc::default(),
             activity: Arc::new(Activity::new(crate::clock::now() + timeout)),
@@ -179,9 +180,9 @@ impl Actor for SessionActor {
         );
         ctx.spawn(run.into_actor(self).map(|(), session, ctx| {
             // If its queue is full the timer finds out by itself, when the deadline comes up.
-            drop(session.parts.timer.try_send(DisarmDeadline {
+            let _ = session.parts.timer.try_send(DisarmDeadline {
                 session: session.number,
-            }));
+            });
             ctx.stop();
         }));
     }

@@ -1,10 +1,10 @@
 //! The sessions that are alive. It lives above the supervisor, so its death loses nobody.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix::Addr;
+use actix::{Addr, Handler, Message};
 use mailroost_storage::MaildropId;
 
 use super::SessionActor;
@@ -14,7 +14,8 @@ use crate::supervise::{Child, Member, Population};
 #[derive(Default)]
 pub(crate) struct Registry {
     next: AtomicU64,
-    sessions: Mutex<HashMap<u64, Entry>>,
+    closed: AtomicBool,
+    sessions: Mutex<HashMap<u64, Arc<Entry>>>,
     population: Population,
 }
 
@@ -26,12 +27,25 @@ pub(crate) struct Entry {
 }
 
 /// Which maildrop a session has open, where others can see it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct OpenedMark(AtomicU64);
+
+/// In place of a maildrop: none is open.
+const NONE: u64 = u64::MAX;
+
+impl Default for OpenedMark {
+    fn default() -> Self {
+        Self(AtomicU64::new(NONE))
+    }
+}
 
 impl OpenedMark {
     pub(crate) fn set(&self, maildrop: MaildropId) {
         self.0.store(maildrop.0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(NONE, Ordering::SeqCst);
     }
 
     pub(crate) fn is(&self, maildrop: MaildropId) -> bool {
@@ -45,6 +59,15 @@ impl Registry {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Nobody comes in any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Counts a session in, until the member is dropped.
     pub(crate) fn admit(&self) -> Member {
         self.population.admit()
@@ -56,19 +79,30 @@ impl Registry {
     }
 
     pub(crate) fn insert(&self, number: u64, entry: Entry) {
-        self.lock().insert(number, entry);
+        self.lock().insert(number, Arc::new(entry));
     }
 
     pub(crate) fn remove(&self, number: u64) {
         self.lock().remove(&number);
     }
 
-    /// Calls `each` for all that are alive now.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&Entry)) {
-        self.lock().values().for_each(&mut each);
+    /// All that are alive now. A copy, so that nobody who ends waits for what is done with them.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        self.lock().values().cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Entry>> {
+    /// Passes something on to all. A session whose queue is full has been told already.
+    pub(crate) fn tell_all<M>(&self, message: impl Fn() -> M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        SessionActor: Handler<M>,
+    {
+        for session in self.all() {
+            let _ = session.addr.try_send(message());
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,30 +1,19 @@
 //! The session's loop: octets in, octets out, effects in between.
 
+use mailroost_protocol::{Ending, Outcome, Session, Step, TlsFacts, Transport};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mailroost_protocol::{CloseReason, Ending, Outcome, Session, Step, TlsFacts, Transport};
-
+use super::account::{Account, End, Facts};
 use super::effects::Effects;
 use super::stream::Stream;
-use super::{SessionParts, Signals, Start};
+use super::{SessionParts, Signals, Start, Wire};
 use crate::timer::Activity;
 use crate::tls::{TlsAcceptor, TlsConnection};
 use crate::{Security, clock};
 
 /// After which an idle session's output buffer is given back: most replies fit into it.
 const KEPT_OCTETS: usize = 512;
-/// Far enough to mean that the timer leaves a session alone while it is at work.
-const BUSY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How a connection ended, for the log.
-#[derive(Debug)]
-enum End {
-    /// The protocol closed it.
-    Closed(CloseReason),
-    /// The peer closed it, or it broke.
-    Cut(String),
-}
 
 /// Serves one connection to its end.
 pub(super) async fn run(
@@ -34,69 +23,81 @@ pub(super) async fn run(
     signals: Arc<Signals>,
     activity: Arc<Activity>,
 ) {
-    let began = clock::now();
     let Start {
         connection,
         policy,
         opened,
+        account,
         place,
     } = start;
     let log = parts.log.new(slog::o!(
         "session" => number,
         "peer" => connection.peer.to_string(),
     ));
-    let tls = connection.tls;
-    let stream = match connection.wire.into_stream() {
-        Ok(stream) => stream,
-        Err(error) => {
-            slog::info!(log, "connection lost before its greeting"; "why" => %error);
+    let (wire, security) = (connection.wire, connection.security);
+    // Boxed: a handshake is large and short, a session is long.
+    let begun = Box::pin(begin(&parts, wire, security, connection.tls.as_ref()));
+    let (line, started) = match begun.await {
+        Ok(begun) => begun,
+        Err(why) => {
+            account.close(Facts {
+                end: Some(End::Cut(why)),
+                ..Facts::default()
+            });
             return;
         }
     };
+    let mut effects = Effects::new(Arc::clone(&parts), Arc::clone(&policy), opened, log);
+    let transport = Transport {
+        tls: started.as_ref().map(|started| started.facts.clone()),
+        stls: connection.tls.is_some(),
+        mechanisms: Arc::clone(&parts.offers),
+    };
+    if let Some(started) = started {
+        effects.tls_started(started.binding);
+    }
+    let session = Session::new(policy, transport, clock::now());
+    let mut driver = Driver {
+        line,
+        deadline: session.deadline(),
+        session,
+        effects,
+        tls: connection.tls,
+        signals,
+        activity,
+        account,
+        end: None,
+    };
+    driver.drive().await;
+    driver.finish().await;
+    drop(place);
+}
+
+/// Binds the connection to this thread; where TLS is implicit, its handshake comes first.
+async fn begin<'a>(
+    parts: &'a SessionParts,
+    wire: Wire,
+    security: Security,
+    tls: Option<&Arc<dyn TlsAcceptor>>,
+) -> Result<(Line<'a>, Option<Started>), String> {
+    let stream = wire
+        .into_stream()
+        .map_err(|error| format!("it was lost before its greeting: {error}"))?;
     let mut line = Line {
-        parts: &parts,
+        parts,
         stream,
         out: Vec::new(),
         sent: 0,
         received: 0,
     };
-    let facts = match (connection.security, &tls) {
+    let started = match (security, tls) {
         (Security::Stls, _) => None,
-        (Security::ImplicitTls, Some(acceptor)) => match line.start_tls(&**acceptor).await {
-            Ok(connection) => Some(connection),
-            Err(why) => {
-                slog::info!(log, "no session"; "why" => why);
-                return;
-            }
-        },
+        (Security::ImplicitTls, Some(acceptor)) => Some(line.start_tls(&**acceptor).await?),
         (Security::ImplicitTls, None) => {
-            slog::error!(log, "no session"; "why" => "implicit TLS without a certificate");
-            return;
+            return Err("implicit TLS without a certificate".to_owned());
         }
     };
-    let mut effects = Effects::new(Arc::clone(&parts), Arc::clone(&policy), opened, log.clone());
-    let transport = Transport {
-        tls: facts.as_ref().map(|started| started.facts.clone()),
-        stls: tls.is_some(),
-        mechanisms: Arc::clone(&parts.offers),
-    };
-    if let Some(started) = facts {
-        effects.tls_started(started.binding);
-    }
-    let mut session = Session::new(policy, transport, clock::now());
-    let mut driver = Driver {
-        line,
-        session: &mut session,
-        effects,
-        tls,
-        signals,
-        activity,
-    };
-    let end = driver.drive().await;
-    let (sent, received) = (driver.line.sent, driver.line.received);
-    driver.finish(&end).await;
-    drop(place);
-    report(&log, &session, &end, sent, received, began);
+    Ok((line, started))
 }
 
 /// The connection and what is to be written to it.
@@ -168,23 +169,27 @@ impl Line<'_> {
 
 struct Driver<'a> {
     line: Line<'a>,
-    session: &'a mut Session,
+    session: Session,
     effects: Effects,
     tls: Option<Arc<dyn TlsAcceptor>>,
     signals: Arc<Signals>,
     activity: Arc<Activity>,
+    account: Arc<Account>,
+    /// When the client will have been inactive for too long.
+    deadline: Instant,
+    end: Option<End>,
 }
 
 impl Driver<'_> {
-    async fn drive(&mut self) -> End {
-        loop {
+    async fn drive(&mut self) {
+        self.end = Some(loop {
             let step = self.session.next(clock::now(), &mut self.line.out);
             let done = match step {
                 Step::NeedInput => self.need_input().await,
                 Step::Flush => self.line.write(&[]).await.map_err(cut),
                 Step::Shared(listing) => self.line.write(&listing).await.map_err(cut),
                 Step::Effect(effect) => {
-                    self.activity.set(clock::now() + BUSY);
+                    self.activity.at_work();
                     match self.effects.carry_out(effect, &mut self.line).await {
                         Ok(outcome) => {
                             self.session
@@ -195,23 +200,34 @@ impl Driver<'_> {
                     }
                 }
                 Step::StartTls => self.start_tls().await,
+                // It follows on `HandedOn`, which no log-on here answers yet.
+                Step::Relay { .. } => Err(End::Cut("nobody to hand it on to".to_owned())),
                 Step::Close(reason) => {
+                    // A client that logs on again at once must not find itself in the way.
+                    self.effects.put_down();
                     // The peer may be gone already: the reason stays the same.
-                    drop(self.line.write(&[]).await);
-                    return End::Closed(reason);
+                    let _ = self.line.write(&[]).await;
+                    break End::Closed(reason);
                 }
             };
             if let Err(end) = done {
-                return end;
+                break end;
             }
-        }
+        });
     }
 
     /// All that was received is answered: write it, then wait for more, or for a reason to end.
     async fn need_input(&mut self) -> Result<(), End> {
+        let answered = clock::now();
         self.line.write(&[]).await.map_err(cut)?;
-        self.activity.set(self.session.deadline());
-        let (session, received) = (&mut *self.session, &mut self.line.received);
+        // A client that takes its answer slowly is not inactive meanwhile.
+        self.deadline = self.session.deadline() + clock::now().duration_since(answered);
+        self.activity.set(self.deadline);
+        if self.effects.exchange.is_some() && !self.session.sasl_exchange_is_open() {
+            // The client cancelled it.
+            self.effects.exchange = None;
+        }
+        let (session, received) = (&mut self.session, &mut self.line.received);
         let read = tokio::select! {
             biased;
             () = self.signals.told() => None,
@@ -233,7 +249,7 @@ impl Driver<'_> {
             return Ok(());
         };
         // Whatever arrived before we were told is still answered, QUIT above all.
-        let session = &mut *self.session;
+        let session = &mut self.session;
         match self
             .line
             .stream
@@ -251,7 +267,7 @@ impl Driver<'_> {
             None => {}
         }
         // A command may have come in between the timer's look and this one.
-        if ending == Ending::Autologout && clock::now() < self.session.deadline() {
+        if ending == Ending::Autologout && clock::now() < self.deadline {
             return Ok(());
         }
         self.session.end(ending, &mut self.line.out);
@@ -272,15 +288,23 @@ impl Driver<'_> {
     }
 
     /// Closes in order when the protocol did; a connection that broke is just dropped.
-    async fn finish(mut self, end: &End) {
-        if matches!(end, End::Closed(_)) {
-            drop(
-                self.line
-                    .stream
-                    .shut_down(self.line.parts.limits.closing)
-                    .await,
-            );
+    async fn finish(mut self) {
+        if matches!(self.end, Some(End::Closed(_))) {
+            let closing = self.line.parts.limits.closing;
+            let _ = self.line.stream.shut_down(closing).await;
         }
+    }
+}
+
+/// Whatever ends the session, a panic or the tree, its facts are left for the report.
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.account.close(Facts {
+            summary: self.session.summary().clone(),
+            received: self.line.received,
+            sent: self.line.sent,
+            end: self.end.take(),
+        });
     }
 }
 
@@ -289,39 +313,4 @@ fn cut(error: std::io::Error) -> End {
         std::io::ErrorKind::TimedOut => "the client takes nothing any more".to_owned(),
         _ => error.to_string(),
     })
-}
-
-/// The one line that the log has of every session.
-fn report(
-    log: &slog::Logger,
-    session: &Session,
-    end: &End,
-    sent: u64,
-    received: u64,
-    began: Instant,
-) {
-    let summary = session.summary();
-    let (tls, cipher) = match &summary.tls {
-        Some(facts) => (facts.version.as_str(), facts.cipher.as_str()),
-        None => ("none", "none"),
-    };
-    let reason = match end {
-        End::Closed(reason) => format!("{reason:?}"),
-        End::Cut(why) => format!("Cut: {why}"),
-    };
-    slog::info!(log, "session ended";
-        "user" => summary.user.as_deref().unwrap_or("-"),
-        "tls" => tls,
-        "cipher" => cipher,
-        "commands" => summary.commands,
-        "octets_in" => received,
-        "octets_out" => sent,
-        "retrieved" => summary.retrieved,
-        "marked" => summary.marked,
-        "removed" => summary.removed,
-        "auth_failures" => summary.auth_failures,
-        "milliseconds" => u64::try_from(clock::now().duration_since(began).as_millis())
-            .unwrap_or(u64::MAX),
-        "reason" => reason,
-    );
 }

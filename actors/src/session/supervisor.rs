@@ -11,16 +11,17 @@ use std::task::Poll;
 use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
 use mailroost_protocol::{Ending, Policy, Refusal};
 use mailroost_storage::MaildropId;
-
 use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::Entry;
 use super::{
-    ArmAgain, Connection, Crowded, EndSession, OpenedMark, SessionActor, SessionParts, Start, Wire,
+    Account, ArmAgain, Connection, Crowded, EndSession, OpenedMark, SessionActor, SessionParts,
+    Start, Wire,
 };
-use crate::mailbox::Crash;
-use crate::supervise::{Budget, ChildSpec, Exit, Place, Reports, Restart, cradle, start_child};
+use crate::supervise::{
+    Budget, ChildSpec, Crash, Exit, Place, Reports, Restart, cradle, start_child,
+};
 use crate::timer::TimerRestarted;
 
 /// Messages that may wait for one session: the timer's, the supervisor's, and room.
@@ -69,16 +70,24 @@ impl SessionSupervisor {
     }
 
     fn admit(&self, connection: Connection) {
+        if self.parts.registry.is_closed() {
+            slog::info!(self.parts.log, "connection refused";
+                "peer" => %connection.peer, "why" => "the server is shutting down");
+            return refuse(&self.policy(), connection, Refusal::ShuttingDown);
+        }
         match self.parts.admission.admit(connection.peer.ip()) {
             Ok(place) => self.begin(connection, place),
             Err(crowded) => {
-                let why = match crowded {
-                    Crowded::Total => "all places are taken",
-                    Crowded::Address => "its address has its share of sessions",
+                let (why, refusal) = match crowded {
+                    Crowded::Total => ("all places are taken", Refusal::TooManyConnections),
+                    Crowded::Address => (
+                        "its address has its share of sessions",
+                        Refusal::TooManyConnectionsFromAddress,
+                    ),
                 };
                 slog::warn!(self.parts.log, "connection refused";
                     "peer" => %connection.peer, "why" => why);
-                refuse(&self.policy(), connection, Refusal::TooManyConnections);
+                refuse(&self.policy(), connection, refusal);
             }
         }
     }
@@ -91,9 +100,12 @@ impl SessionSupervisor {
         let opened = Arc::new(OpenedMark::default());
         let peer = connection.peer;
         let policy = self.policy();
+        let account = Arc::new(Account::new());
+        let reports = self.reports(number, peer, Arc::clone(&account));
         let start = Start {
             connection,
             policy,
+            account,
             opened: Arc::clone(&opened),
             place,
         };
@@ -104,7 +116,6 @@ impl SessionSupervisor {
         };
         let parts = Arc::clone(&self.parts);
         let make = move || SessionActor::new(number, parts, start);
-        let reports = self.reports(number, peer);
         let place = &self.places[thread];
         let (addr, cradle) = cradle(SESSION_QUEUE_MAX);
         let child = start_child(cradle, place, spec, &self.tree, make, reports);
@@ -123,37 +134,21 @@ impl SessionSupervisor {
         }
     }
 
-    fn reports(&self, number: u64, peer: SocketAddr) -> Reports {
+    fn reports(&self, number: u64, peer: SocketAddr, account: Arc<Account>) -> Reports {
         let parts = Arc::clone(&self.parts);
+        let member = parts.registry.admit();
         Reports {
             restarted: Box::new(|_never| {}),
             ended: Box::new(move |exit| {
+                let _counted_until_here = member;
                 parts.registry.remove(number);
-                let why = match exit {
-                    Exit::Normal => return,
-                    Exit::Stopped => "it was cut".to_owned(),
-                    Exit::Lost => "its thread ended".to_owned(),
-                    Exit::Panicked(panic) | Exit::GaveUp(panic) => {
-                        slog::error!(parts.log, "session died";
-                            "session" => number, "peer" => %peer, "cause" => &panic);
-                        format!("Panicked: {panic}")
-                    }
-                };
-                slog::info!(parts.log, "session ended";
-                    "session" => number, "peer" => %peer, "reason" => why);
+                if let Exit::Panicked(panic) | Exit::GaveUp(panic) = &exit {
+                    slog::error!(parts.log, "session died";
+                        "session" => number, "peer" => %peer, "cause" => panic);
+                }
+                account.report(&parts.log, number, peer, exit);
             }),
         }
-    }
-
-    /// Passes something on to all sessions. A session whose queue is full has been told already.
-    fn tell_all<M>(&self, message: impl Fn() -> M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        SessionActor: Handler<M>,
-    {
-        self.parts
-            .registry
-            .for_each(|session| drop(session.addr.try_send(message())));
     }
 }
 
@@ -193,7 +188,7 @@ impl Handler<EndSessions> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: EndSessions, _ctx: &mut Context<Self>) {
-        self.tell_all(|| EndSession(message.0));
+        self.parts.registry.tell_all(|| EndSession(message.0));
     }
 }
 
@@ -201,23 +196,21 @@ impl Handler<EndMaildrop> for SessionSupervisor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, message: EndMaildrop, _ctx: &mut Context<Self>) -> Self::Result {
-        let mut ending = Vec::new();
-        self.parts.registry.for_each(|session| {
-            if session.opened.is(message.0) {
-                drop(session.addr.try_send(EndSession(Ending::Restart)));
-                ending.push(session.child.clone());
-            }
-        });
+        let mut ending = self.parts.registry.all();
+        ending.retain(|session| session.opened.is(message.0));
+        for session in &ending {
+            let _ = session.addr.try_send(EndSession(Ending::Restart));
+        }
         let patience = self.parts.limits.closing;
         Box::pin(async move {
             let gone = async {
                 for session in &ending {
-                    session.gone.cancelled().await;
+                    session.child.gone.cancelled().await;
                 }
             };
             if tokio::time::timeout(patience, gone).await.is_err() {
                 for session in &ending {
-                    session.end().await;
+                    session.child.end().await;
                 }
             }
         })
@@ -228,7 +221,7 @@ impl Handler<TimerRestarted> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: TimerRestarted, _ctx: &mut Context<Self>) {
-        self.tell_all(|| ArmAgain);
+        self.parts.registry.tell_all(|| ArmAgain);
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::dev::ContextFut;
 use actix::dev::channel::{AddressReceiver, channel};
-use actix::{Actor, Addr, Context, Supervised};
+use actix::{Actor, Addr, Context, Message, Supervised};
 use actix_rt::ArbiterHandle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +100,11 @@ impl Child {
         self.gone.cancelled().await;
     }
 }
+
+/// To any actor: panic, so that the supervision can be seen to work.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Crash;
 
 /// What happened to a child that goes on living.
 #[derive(Debug, Clone)]

@@ -8,7 +8,8 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture}
 use mailroost_storage::MaildropStore;
 
 use crate::Limits;
-use crate::mailbox::{Crash, MailboxSupervisor, StopIdleMailboxes};
+use crate::mailbox::{MailboxSupervisor, StopIdleMailboxes};
+use crate::supervise::Crash;
 
 /// See the file's first lines.
 pub(crate) struct SweeperActor {

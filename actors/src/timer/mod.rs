@@ -14,22 +14,29 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorFuture, Addr, AsyncContext, Context, Handler, Message, Supervised, WeakRecipient,
+    Actor, ActorFuture, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Supervised,
+    WeakRecipient, WrapFuture,
 };
 use tokio_util::time::DelayQueue;
 use tokio_util::time::delay_queue::Key;
 
 use crate::clock;
 use crate::session::SessionSupervisor;
+use crate::supervise::Crash;
 
 /// A session that was told and is still there is told again after this.
 const REMINDER: Duration = Duration::from_secs(5);
+/// A session that was at work is looked at again after this: shorter than any timeout, so that
+/// the deadline which begins when the work is done is not missed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// In place of a deadline: the session is at work.
+const AT_WORK: u64 = u64::MAX;
 
 /// When a session will have been inactive for too long, where the timer can read it.
 #[derive(Debug)]
 pub(crate) struct Activity {
     base: Instant,
-    /// Milliseconds after `base`.
+    /// Milliseconds after `base`, or `AT_WORK`.
     deadline_millis: AtomicU64,
 }
 
@@ -46,13 +53,27 @@ impl Activity {
 
     /// Not inactive until `deadline`.
     pub(crate) fn set(&self, deadline: Instant) {
-        let millis = deadline.saturating_duration_since(self.base).as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        // Rounded up: a session that is told too early does not believe it.
+        let wait = deadline.saturating_duration_since(self.base);
+        let millis = wait.as_nanos().div_ceil(1_000_000);
+        let millis = u64::try_from(millis).unwrap_or(AT_WORK).min(AT_WORK - 1);
         self.deadline_millis.store(millis, Ordering::Relaxed);
     }
 
-    fn deadline(&self) -> Instant {
-        self.base + Duration::from_millis(self.deadline_millis.load(Ordering::Relaxed))
+    /// Not inactive for as long as what was begun takes; `set` ends it.
+    pub(crate) fn at_work(&self) {
+        self.deadline_millis.store(AT_WORK, Ordering::Relaxed);
+    }
+
+    /// How long the timer has nothing to do about it.
+    fn left(&self, now: Instant) -> Duration {
+        match self.deadline_millis.load(Ordering::Relaxed) {
+            AT_WORK => LOOK_AGAIN,
+            millis => {
+                let passed = now.saturating_duration_since(self.base);
+                Duration::from_millis(millis).saturating_sub(passed)
+            }
+        }
     }
 }
 
@@ -121,7 +142,7 @@ impl TimerActor {
         let Some(activity) = armed.activity.upgrade() else {
             return;
         };
-        let left = activity.deadline().saturating_duration_since(clock::now());
+        let left = activity.left(clock::now());
         if !left.is_zero() {
             self.watch(armed, left);
             return;
@@ -143,9 +164,9 @@ impl Actor for TimerActor {
         if std::mem::take(&mut self.restarted)
             && let Some(clients) = self.clients.get()
         {
-            // The queue of a supervisor is never full of anything slow; should it be, the
-            // sessions of that moment live without a timer until they are told the next time.
-            drop(clients.try_send(TimerRestarted));
+            // Waits while the queue is full: no session may live without a timer.
+            let told = clients.send(TimerRestarted);
+            ctx.spawn(told.into_actor(self).map(|_heard, _, _| ()));
         }
     }
 }
@@ -185,10 +206,9 @@ impl Handler<ArmDeadline> for TimerActor {
             activity,
             tell,
         } = message;
-        let Some(deadline) = activity.upgrade().map(|activity| activity.deadline()) else {
+        let Some(wait) = activity.upgrade().map(|known| known.left(clock::now())) else {
             return;
         };
-        let wait = deadline.saturating_duration_since(clock::now());
         self.watch(
             Armed {
                 session,
@@ -210,10 +230,10 @@ impl Handler<DisarmDeadline> for TimerActor {
     }
 }
 
-impl Handler<crate::mailbox::Crash> for TimerActor {
+impl Handler<Crash> for TimerActor {
     type Result = ();
 
-    fn handle(&mut self, _: crate::mailbox::Crash, _: &mut Context<Self>) {
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
         panic!("the timer was told to crash");
     }
 }
