@@ -117,6 +117,12 @@ pub fn keywords() -> impl Iterator<Item = &'static str> {
     VERBS.iter().map(|entry| entry.keyword)
 }
 
+/// The keyword of a verb.
+pub(crate) fn keyword_of(verb: Verb) -> &'static str {
+    let entry = VERBS.iter().find(|entry| entry.verb == verb);
+    entry.map_or("", |entry| entry.keyword)
+}
+
 /// What is wrong with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -264,6 +270,11 @@ impl<'a> Arguments<'a> {
         self.rest
             .iter()
             .all(|octet| separates(self.separators, *octet))
+    }
+
+    /// All of it, without separators at the ends.
+    pub(crate) fn shown(self) -> &'a [u8] {
+        self.rest.trim_ascii()
     }
 
     /// No argument.

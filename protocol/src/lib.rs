@@ -50,8 +50,8 @@ pub use profile::Profile;
 pub use reply::REPLY_OCTETS_MAX;
 pub use response_text::{Text, Texts};
 pub use session::{
-    Blame, CloseReason, Effect, Ending, LogOnRefusal, MechanismOffer, Outcome, Refusal, SaslAnswer,
-    Session, Step, Summary, TlsFacts, Transport, refusal,
+    Answer, Blame, CloseReason, CommandRecord, Effect, Ending, LogOnRefusal, MechanismOffer,
+    Outcome, Parameters, Refusal, SaslAnswer, Session, Step, Summary, TlsFacts, Transport, refusal,
 };
 
 /// Octets that are never shown and are wiped when dropped.

@@ -17,6 +17,7 @@ mod effect;
 mod handed_on;
 mod refusal;
 mod summary;
+mod trail;
 mod transaction;
 mod transport;
 mod turn;
@@ -28,6 +29,7 @@ use std::time::Instant;
 pub use effect::{Blame, CloseReason, Effect, Ending, LogOnRefusal, Outcome, SaslAnswer, Step};
 pub use refusal::{Refusal, refusal};
 pub use summary::Summary;
+pub use trail::{Answer, CLOSE_SESSION, CommandRecord, OPEN_SESSION, Parameters, UNKNOWN_COMMAND};
 pub(crate) use transport::Link;
 pub use transport::{MechanismOffer, TlsFacts, Transport};
 
@@ -38,6 +40,7 @@ use crate::response_text::Text;
 use crate::wire::line::LineDecoder;
 use authorization::Authorization;
 use handed_on::HandedOn;
+use trail::Trail;
 use transaction::Transaction;
 use turn::{Context, Turn};
 use update::Update;
@@ -78,6 +81,8 @@ pub struct Session {
     protocol_errors: u32,
     /// When the client was last heard, or had its answer.
     heard_at: Instant,
+    /// The record of the commands, if somebody wants one.
+    trail: Option<Box<Trail>>,
 }
 
 /// The states of RFC 1939 s3, and what lies between them.
@@ -114,6 +119,7 @@ impl Session {
             },
             protocol_errors: 0,
             heard_at: now,
+            trail: None,
         }
     }
 
@@ -137,11 +143,14 @@ impl Session {
     /// Goes on as far as possible: all complete commands that were received are answered into
     /// `out`, until something else has to happen first.
     pub fn next(&mut self, now: Instant, out: &mut Vec<u8>) -> Step {
+        self.trail_at(now);
         loop {
+            let written = out.len();
             let mut context = Context {
                 policy: &self.policy,
                 link: &self.link,
                 summary: &mut self.summary,
+                trail: self.trail.as_deref_mut(),
                 reply: ReplyWriter::new(out, &self.policy),
             };
             let turn = match &mut self.state {
@@ -156,7 +165,9 @@ impl Session {
                 State::HandedOn(state) => Ok(state.next()),
                 State::Closed(reason) => return Step::Close(*reason),
             };
-            match self.take(turn, now, out) {
+            let step = self.take(turn, now, out);
+            self.trail_turn(&out[written..], step.as_ref());
+            match step {
                 Some(step) => return step,
                 None if out.len() >= OUT_WATER_MARK => return Step::Flush,
                 None => {}
@@ -168,10 +179,13 @@ impl Session {
     /// ignored.
     pub fn resume(&mut self, outcome: Outcome, now: Instant, out: &mut Vec<u8>) {
         self.heard_at = now;
+        self.trail_at(now);
+        let written = out.len();
         let mut context = Context {
             policy: &self.policy,
             link: &self.link,
             summary: &mut self.summary,
+            trail: self.trail.as_deref_mut(),
             reply: ReplyWriter::new(out, &self.policy),
         };
         let entered = match &mut self.state {
@@ -186,6 +200,7 @@ impl Session {
         if let Some(state) = entered {
             self.enter(state);
         }
+        self.trail_turn(&out[written..], None);
     }
 
     /// What the log says of the session.
@@ -264,6 +279,18 @@ impl Session {
             | State::Transaction(_) => {}
         }
         self.state = state;
+    }
+}
+
+impl State {
+    /// Whether a command was taken up and is not yet answered.
+    fn is_amid_command(&self) -> bool {
+        match self {
+            Self::Authorization(state) => state.is_amid_log_on(),
+            Self::Transaction(state) => state.is_amid_command(),
+            Self::Update(_) => true,
+            Self::Greeting | Self::StartingTls | Self::HandedOn(_) | Self::Closed(_) => false,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What passes between the session's loop and the states: what a verb may look at, and what it
 //! leads to. A verb writes its reply and never owns the loop.
 
+use super::trail::Trail;
 use super::{CloseReason, Effect, Link, State, Step, Summary};
 use crate::Policy;
 use crate::command::{Command, CommandError};
@@ -14,6 +15,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     pub(super) link: &'a Link,
     pub(super) summary: &'a mut Summary,
+    /// Where a record of the session is kept, if one is.
+    pub(super) trail: Option<&'a mut Trail>,
     pub(super) reply: ReplyWriter<'a>,
 }
 
@@ -46,12 +49,15 @@ pub(super) fn next_command<'l, 'c>(
         return Ok(Turn::Wait);
     };
     context.summary.commands += 1;
+    let parsed = match &line {
+        Line::Complete { octets, .. } => Command::parse(octets, context.policy.separators),
+        Line::TooLong => Err(CommandError::TooLong),
+    };
+    if let Some(trail) = &mut context.trail {
+        trail.line(&line, &parsed, context.link);
+    }
     match line {
-        Line::Complete { octets, more } => answer(
-            Command::parse(octets, context.policy.separators)?,
-            more,
-            context,
-        ),
+        Line::Complete { more, .. } => answer(parsed?, more, context),
         Line::TooLong => match context.policy.overlong_command {
             OverlongCommand::Refuse => Err(CommandError::TooLong),
             OverlongCommand::Close => {

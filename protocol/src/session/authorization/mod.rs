@@ -46,7 +46,12 @@ impl Authorization {
             Self::ExpectAnswer { mechanism, begun } => {
                 let limit = context.policy.continuation_octets_max;
                 match lines.next_line(limit) {
-                    Some(line) => auth::continuation(self, mechanism, begun, line),
+                    Some(line) => {
+                        if let Some(trail) = &mut context.trail {
+                            trail.answer_to_challenge(&line);
+                        }
+                        auth::continuation(self, mechanism, begun, line)
+                    }
                     None => Ok(Turn::Wait),
                 }
             }
@@ -116,6 +121,14 @@ impl Authorization {
             | Outcome::MessageSent
             | Outcome::Committed
             | Outcome::TlsStarted(_) => unexpected(),
+        }
+    }
+
+    /// Whether a log-on has begun and not ended.
+    pub(super) fn is_amid_log_on(&self) -> bool {
+        match self {
+            Self::ExpectAnswer { .. } | Self::LoggingOn | Self::Exchanging { .. } => true,
+            Self::Fresh | Self::UserNamed(_) => false,
         }
     }
 

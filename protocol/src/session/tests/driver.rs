@@ -285,7 +285,9 @@ impl Connection {
                 }
             },
             Effect::SendMessage { lines } => {
+                let before = self.received.len();
                 self.send_message(lines);
+                self.session.log_sent((self.received.len() - before) as u64);
                 Outcome::MessageSent
             }
             Effect::Commit { ids } => match self.world.failure {

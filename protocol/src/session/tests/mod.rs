@@ -10,4 +10,5 @@ mod model;
 mod sasl;
 mod splits;
 mod stls;
+mod trail;
 mod transaction;

@@ -130,6 +130,17 @@ impl Transaction {
         }
     }
 
+    /// Whether a command was taken up and is not yet answered.
+    pub(super) fn is_amid_command(&self) -> bool {
+        match self.activity {
+            Activity::Idle | Activity::Sharing => false,
+            Activity::Opening { .. }
+            | Activity::Opened { .. }
+            | Activity::Sending { .. }
+            | Activity::Listing(_) => true,
+        }
+    }
+
     /// Whether a message is being sent.
     pub(super) fn is_sending(&self) -> bool {
         match self.activity {
