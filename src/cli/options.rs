@@ -7,6 +7,7 @@ use mailroost_storage::import::unique_ids::UniqueIds;
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
 
+use crate::config::{Setting, SiteName};
 use crate::control::Sizes;
 
 /// A POP3 server with the semantics of Microsoft Exchange's POP3 service.
@@ -68,6 +69,9 @@ pub(super) enum UserCommand {
         name: String,
         #[structopt(flatten)]
         password: NewPassword,
+        /// The site that has the maildrop [default: any]
+        #[structopt(long, value_name = "NAME")]
+        site: Option<SiteOption>,
     },
     /// Gives a user another password
     Passwd {
@@ -88,6 +92,12 @@ pub(super) enum UserCommand {
         /// What STAT and LIST report to this user: exact, stored, default
         #[structopt(long, value_name = "SIZES")]
         sizes: Option<SizesOption>,
+        /// The site that has the maildrop
+        #[structopt(long, value_name = "NAME")]
+        site: Option<SiteOption>,
+        /// Every site has the maildrop
+        #[structopt(long, conflicts_with = "site")]
+        no_site: bool,
     },
     /// Removes a user with the maildrop and all its messages
     Remove { name: String },
@@ -183,6 +193,20 @@ impl FromStr for SizesOption {
             "default" => Ok(Self(Sizes::Default)),
             _ => Err("accepted: exact, stored, default"),
         }
+    }
+}
+
+/// The name of a site.
+#[derive(Debug, Clone)]
+pub(super) struct SiteOption(pub SiteName);
+
+impl FromStr for SiteOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        SiteName::try_from(text.to_owned())
+            .map(Self)
+            .map_err(|_| format!("accepted: {}", SiteName::accepted()))
     }
 }
 

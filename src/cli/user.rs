@@ -3,18 +3,32 @@
 use std::path::PathBuf;
 
 use super::admin::{settings, with_server};
-use super::options::UserCommand;
+use super::options::{SiteOption, UserCommand};
 use super::output::{Output, moment};
 use super::password::new_hash;
-use crate::control::{UserChanges, UserRow};
+use crate::control::{SiteChange, UserChanges, UserRow};
 use crate::exit::{Failure, Status};
 
 pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(), Failure> {
     let config = settings(file)?;
     match command {
-        UserCommand::Add { name, password } => {
+        UserCommand::Add {
+            name,
+            password,
+            site,
+        } => {
             let hash = new_hash(&password, &config)?;
-            with_server(config, move |mut client| Ok(client.add_user(&name, hash)?))?;
+            let changes = UserChanges {
+                site: site.map(of_site),
+                ..UserChanges::default()
+            };
+            with_server(config, move |mut client| {
+                client.add_user(&name, hash)?;
+                if changes != UserChanges::default() {
+                    client.set_user(&name, changes)?;
+                }
+                Ok(())
+            })?;
         }
         UserCommand::Passwd { name, password } => {
             let hash = new_hash(&password, &config)?;
@@ -32,10 +46,17 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
                 Ok(client.user(&name)?)
             })?)?;
         }
-        UserCommand::Set { name, pop, sizes } => {
+        UserCommand::Set {
+            name,
+            pop,
+            sizes,
+            site,
+            no_site,
+        } => {
             let changes = UserChanges {
                 pop_enabled: pop.map(|switch| switch.0),
                 sizes: sizes.map(|option| option.0),
+                site: site.map(of_site).or(no_site.then_some(SiteChange::Any)),
             };
             if changes == UserChanges::default() {
                 return Err(Failure::new(Status::Usage, "nothing to set; try --help"));
@@ -49,6 +70,10 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn of_site(option: SiteOption) -> SiteChange {
+    SiteChange::Of(option.0.into())
 }
 
 fn show(user: &UserRow) -> Result<(), Failure> {
@@ -69,6 +94,7 @@ fn show(user: &UserRow) -> Result<(), Failure> {
         if user.pop_enabled { "on" } else { "off" }
     ))?;
     out.line(&format!("sizes     {sizes}"))?;
+    out.line(&format!("site      {}", user.site.as_deref().unwrap_or("any")))?;
     out.line(&format!("created   {}", moment(user.created_secs)))?;
     out.finish()
 }

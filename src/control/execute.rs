@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
 use super::protocol::{
-    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, Sizes, UserChanges, UserRow,
+    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges,
+    UserRow,
 };
 use crate::server::{ServerError, ServerHandle, blocking, stage};
 
@@ -277,6 +278,11 @@ fn change(user: &mut User, changes: UserChanges) {
         Some(Sizes::Default) => user.exact_rfc822_size = None,
         Some(Sizes::Exact) => user.exact_rfc822_size = Some(true),
         Some(Sizes::Stored) => user.exact_rfc822_size = Some(false),
+        None => {}
+    }
+    match changes.site {
+        Some(SiteChange::Any) => user.site = None,
+        Some(SiteChange::Of(site)) => user.site = Some(site.into()),
         None => {}
     }
 }

@@ -27,6 +27,6 @@ mod server;
 mod tests;
 
 pub use client::{Client, ClientError};
-pub use protocol::{Fault, FaultKind, MessageRow, Sizes, TreeNode, UserChanges, UserRow};
+pub use protocol::{Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow};
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};

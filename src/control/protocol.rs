@@ -51,13 +51,25 @@ pub(super) enum Request {
 }
 
 /// What can be changed of a user. What is not named stays.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserChanges {
     /// Whether the user may log on.
     pub pop_enabled: Option<bool>,
     /// What STAT and LIST report to this user.
     pub sizes: Option<Sizes>,
+    /// Which site has the maildrop.
+    pub site: Option<SiteChange>,
+}
+
+/// Which site has a user's maildrop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SiteChange {
+    /// Whichever server is asked.
+    Any,
+    /// The one of this name.
+    Of(String),
 }
 
 /// What STAT and LIST report to a user.
@@ -133,6 +145,8 @@ pub struct UserRow {
     pub pop_enabled: bool,
     /// Overrides `protocol.exact_rfc822_size`.
     pub exact_rfc822_size: Option<bool>,
+    /// The site that has the maildrop, if it need not be this one.
+    pub site: Option<String>,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
 }
@@ -145,6 +159,7 @@ impl From<User> for UserRow {
             password: user.password_hash.is_some(),
             pop_enabled: user.pop_enabled,
             exact_rfc822_size: user.exact_rfc822_size,
+            site: user.site.map(Into::into),
             created_secs: user.created_secs,
         }
     }

@@ -56,6 +56,9 @@ pub struct User {
     pub use_protocol_defaults: bool,
     /// Overrides `exact_rfc822_size` for this user (Exchange's `PopEnableExactRFC822Size`).
     pub exact_rfc822_size: Option<bool>,
+    /// The site that has the user's maildrop, if it need not be the one of the server that is
+    /// asked (MS-STANXPOP3 C0010).
+    pub site: Option<Box<str>>,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
 }
@@ -77,6 +80,7 @@ impl fmt::Debug for User {
             .field("pop_enabled", &self.pop_enabled)
             .field("use_protocol_defaults", &self.use_protocol_defaults)
             .field("exact_rfc822_size", &self.exact_rfc822_size)
+            .field("site", &self.site)
             .field("created_secs", &self.created_secs)
             .finish_non_exhaustive()
     }

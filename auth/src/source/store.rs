@@ -141,7 +141,7 @@ impl PasswordSource for DirectoryPasswords {
             exact_rfc822_size: user.exact_rfc822_size_in_effect(),
             user: user.name,
             maildrop: user.maildrop,
-            site: None,
+            site: user.site,
         })
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn found_by_name<S: MaildropStore + Directory>(store: &S) {
     assert_eq!(added.name.as_str(), "ann@example.org");
     assert_eq!((added.pop_enabled, added.exact_rfc822_size), (true, None));
     assert!(added.use_protocol_defaults);
+    assert_eq!(added.site, None);
     assert_eq!(added.password_hash, hash);
     assert_eq!(
         store
@@ -46,6 +47,7 @@ pub(super) fn update<S: MaildropStore + Directory>(store: &S) {
     for (pop_enabled, exact) in [(false, Some(true)), (true, Some(false)), (false, None)] {
         user.pop_enabled = pop_enabled;
         user.use_protocol_defaults = exact != Some(true);
+        user.site = exact.map(|_| "north-1".into());
         user.exact_rfc822_size = exact;
         user.password_hash = exact.map(|_| "hash".to_owned());
         store.update(&user).expect("a user is changed");

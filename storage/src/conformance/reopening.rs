@@ -15,6 +15,7 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
     let mut user = added.clone();
     user.pop_enabled = false;
     user.use_protocol_defaults = false;
+    user.site = Some("north-1".into());
     user.exact_rfc822_size = Some(true);
     store.update(&user).expect("a user is changed");
     let mut maildrop = own(&store, user.maildrop);

@@ -40,6 +40,7 @@ impl Directory for SledStore {
             password_hash: user.password_hash,
             pop_enabled: true,
             use_protocol_defaults: true,
+            site: None,
             exact_rfc822_size: None,
             created_secs: now_secs(),
         };

@@ -132,6 +132,9 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         user.password_hash.as_deref().unwrap_or("").as_bytes(),
     );
     out.push(u8::from(user.use_protocol_defaults));
+    if let Some(site) = &user.site {
+        put_octets(&mut out, site.as_bytes());
+    }
     out
 }
 
@@ -155,6 +158,11 @@ pub(super) fn decode_user(octets: &[u8]) -> Option<User> {
         true => exact_rfc822_size.is_none(),
         false => cursor.flag()?,
     };
+    // So do records of users without a site.
+    let site = match cursor.is_at_end() {
+        true => None,
+        false => Some(cursor.text()?.into()),
+    };
     cursor.end()?;
     Some(User {
         name,
@@ -163,6 +171,7 @@ pub(super) fn decode_user(octets: &[u8]) -> Option<User> {
         pop_enabled,
         use_protocol_defaults,
         exact_rfc822_size,
+        site,
         created_secs,
     })
 }

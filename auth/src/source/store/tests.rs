@@ -33,6 +33,7 @@ impl Users {
             pop_enabled,
             use_protocol_defaults: false,
             exact_rfc822_size: Some(true),
+            site: Some("north-1".into()),
             created_secs: 0,
         };
         users.insert(name, user);
@@ -168,7 +169,7 @@ fn the_right_password_lets_in_with_the_users_maildrop_and_overrides() {
             user: UserName::new("bob@contoso.com").unwrap(),
             maildrop: MaildropId(1),
             exact_rfc822_size: Some(true),
-            site: None,
+            site: Some("north-1".into()),
         }
     );
 }

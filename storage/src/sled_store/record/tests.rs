@@ -88,6 +88,7 @@ fn users_come_back() {
             pop_enabled: exact.is_some(),
             use_protocol_defaults: exact != Some(true),
             exact_rfc822_size: exact,
+            site: password_hash.map(|_| "north-1".into()),
             created_secs: 1_800_000_000,
         };
         assert_eq!(decode_user(&encode_user(&user)), Some(user));
@@ -106,6 +107,7 @@ fn an_override_in_an_earlier_record_acts() {
             pop_enabled: true,
             use_protocol_defaults,
             exact_rfc822_size: exact,
+            site: None,
             created_secs: 1_800_000_000,
         };
         let mut earlier = Vec::new();
