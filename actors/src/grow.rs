@@ -121,6 +121,7 @@ impl Grower {
             store,
             passwords,
             mechanisms,
+            sites,
             bindings,
             log,
             ..
@@ -152,6 +153,7 @@ impl Grower {
                 .collect(),
             mechanisms,
             limits: limits.clone(),
+            sites,
             log: log.clone(),
         });
         let sessions = {

@@ -11,6 +11,7 @@ mod grow;
 mod limits;
 mod listener;
 mod mailbox;
+mod relay;
 mod root;
 mod session;
 mod supervise;
@@ -21,6 +22,7 @@ mod tree;
 mod trunk;
 
 pub use limits::Limits;
+pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};
 pub use tree::{
     Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,
 };

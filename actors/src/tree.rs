@@ -10,7 +10,6 @@ use mailroost_storage::{
     BodySource, Delivery, MaildropId, MaildropStore, MessageId, MessageRecord, StoreError,
 };
 
-use crate::Limits;
 use crate::ask::ask;
 use crate::grow::grow;
 use crate::mailbox::{
@@ -20,6 +19,7 @@ use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
+use crate::{Limits, Sites};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
@@ -33,6 +33,8 @@ pub struct Blueprint {
     pub policy: Arc<Policy>,
     /// How much there may be of everything.
     pub limits: Limits,
+    /// Where the users of other sites have their maildrops.
+    pub sites: Sites,
     /// The sockets to serve, bound already.
     pub bindings: Vec<Binding>,
     /// Arbiters (threads) for sessions and mailboxes. With 0 everything runs on the arbiter

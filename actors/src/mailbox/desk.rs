@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mailroost_protocol::Maildrop;
+use mailroost_protocol::{Maildrop, SortOrder};
 use mailroost_storage::{
     BodySource, Delivery, MaildropId, MaildropStore, MessageId, OwnedMaildrop, StoreError,
 };
@@ -19,6 +19,7 @@ type Answer<R> = oneshot::Sender<Result<R, TreeError>>;
 /// Something to be done with the maildrop. An answer that nobody waits for is dropped.
 pub(super) enum Job {
     Open {
+        order: SortOrder,
         answer: Answer<(Arc<Maildrop>, Arc<dyn BodySource>)>,
     },
     Remove {
@@ -38,7 +39,7 @@ impl Job {
     fn refuse(self, error: &StoreError) {
         let error = TreeError::Store(same_error(error));
         match self {
-            Self::Open { answer } => drop(answer.send(Err(error))),
+            Self::Open { answer, .. } => drop(answer.send(Err(error))),
             Self::Remove { answer, .. } => drop(answer.send(Err(error))),
             Self::Deliver { answer, .. } => drop(answer.send(Err(error))),
             Self::List { answer } => drop(answer.send(Err(error))),
@@ -50,30 +51,57 @@ impl Job {
 pub(super) struct Desk {
     maildrop: Box<dyn OwnedMaildrop>,
     bodies: Arc<dyn BodySource>,
-    view: Option<(u64, Arc<Maildrop>)>,
+    views: Views,
     _empty: Empty,
 }
 
+/// The views that were made, one for each order, each with its revision. After a reload old
+/// sessions and new ones may want different orders.
+#[derive(Default)]
+struct Views {
+    ascending: Option<(u64, Arc<Maildrop>)>,
+    descending: Option<(u64, Arc<Maildrop>)>,
+}
+
+impl Views {
+    fn of(&self, order: SortOrder) -> &Option<(u64, Arc<Maildrop>)> {
+        match order {
+            SortOrder::Ascending => &self.ascending,
+            SortOrder::Descending => &self.descending,
+        }
+    }
+
+    fn place(&mut self, order: SortOrder) -> &mut Option<(u64, Arc<Maildrop>)> {
+        match order {
+            SortOrder::Ascending => &mut self.ascending,
+            SortOrder::Descending => &mut self.descending,
+        }
+    }
+}
+
 impl Desk {
-    /// The view, if it was made already and nothing has changed since.
-    pub(super) fn current_view(&self) -> Option<(Arc<Maildrop>, Arc<dyn BodySource>)> {
-        let (revision, view) = self.view.as_ref()?;
+    /// The view in this order, if it was made already and nothing has changed since.
+    pub(super) fn current_view(
+        &self,
+        order: SortOrder,
+    ) -> Option<(Arc<Maildrop>, Arc<dyn BodySource>)> {
+        let (revision, view) = self.views.of(order).as_ref()?;
         (*revision == self.maildrop.revision())
             .then(|| (Arc::clone(view), Arc::clone(&self.bodies)))
     }
 
-    fn view(&mut self) -> (Arc<Maildrop>, Arc<dyn BodySource>) {
-        if let Some(ready) = self.current_view() {
+    fn view(&mut self, order: SortOrder) -> (Arc<Maildrop>, Arc<dyn BodySource>) {
+        if let Some(ready) = self.current_view(order) {
             return ready;
         }
-        let view = Arc::new(view_of(self.maildrop.messages()));
-        self.view = Some((self.maildrop.revision(), Arc::clone(&view)));
+        let view = Arc::new(view_of(self.maildrop.messages(), order));
+        *self.views.place(order) = Some((self.maildrop.revision(), Arc::clone(&view)));
         (view, Arc::clone(&self.bodies))
     }
 
     fn run(&mut self, job: Job) {
         match job {
-            Job::Open { answer } => drop(answer.send(Ok(self.view()))),
+            Job::Open { order, answer } => drop(answer.send(Ok(self.view(order)))),
             Job::Remove { messages, answer } => {
                 drop(answer.send(self.maildrop.remove(&messages).map_err(TreeError::Store)));
             }
@@ -103,7 +131,7 @@ pub(super) fn work(
             Ok(maildrop) => Desk {
                 bodies: maildrop.bodies(),
                 maildrop,
-                view: None,
+                views: Views::default(),
                 _empty: empty,
             },
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Addr, Message};
-use mailroost_protocol::Maildrop;
+use mailroost_protocol::{Maildrop, SortOrder};
 use mailroost_storage::{BodySource, Delivery, MaildropId, MessageId, StoreError};
 
 use super::{AccessLock, MailboxActor, MailboxSupervisor};
@@ -45,11 +45,13 @@ pub(super) struct MailboxDown {
 pub(crate) struct OpenMaildrop {
     /// Nobody else may have it open (RFC 1939 s4).
     pub(crate) exclusive: bool,
+    /// How the view is numbered.
+    pub(crate) order: SortOrder,
 }
 
 /// What a session gets at log-on.
 pub(crate) struct OpenedMaildrop {
-    /// The view, shared by all sessions that opened the maildrop at this revision.
+    /// The view, shared by all sessions that opened the maildrop at this revision in this order.
     pub(crate) view: Arc<Maildrop>,
     /// The way to the bodies.
     pub(crate) bodies: Arc<dyn BodySource>,

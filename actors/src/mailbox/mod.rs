@@ -150,11 +150,13 @@ impl Handler<OpenMaildrop> for MailboxActor {
         let Some(lock) = self.kept.lock(message.exclusive) else {
             return Box::pin(async { Err(OpenError::InUse) });
         };
-        let ready = self.desk.as_ref().and_then(Desk::current_view);
+        let order = message.order;
+        let ready = self.desk.as_ref();
+        let ready = ready.and_then(|desk| desk.current_view(order));
         if let Some((view, bodies)) = ready {
             return Box::pin(async { Ok(OpenedMaildrop { view, bodies, lock }) });
         }
-        let opened = self.take_in(ctx, |answer| Job::Open { answer });
+        let opened = self.take_in(ctx, |answer| Job::Open { order, answer });
         Box::pin(async move {
             let (view, bodies) = opened.await?;
             Ok(OpenedMaildrop { view, bodies, lock })

@@ -1,13 +1,20 @@
 //! From the store's words to the protocol's.
 
-use mailroost_protocol::{Blame, Maildrop, Octets, ScanEntry};
+use mailroost_protocol::{Blame, Maildrop, Octets, ScanEntry, SortOrder};
 use mailroost_storage::{MessageRecord, StoreErrorKind};
 
-/// The store's list as a frozen view, in the order of the numbers.
-pub(crate) fn view_of(messages: &[MessageRecord]) -> Maildrop {
+/// The store's list, which is in the order of its numbers, as a frozen view.
+pub(crate) fn view_of(messages: &[MessageRecord], order: SortOrder) -> Maildrop {
+    match order {
+        SortOrder::Ascending => numbered(messages.iter()),
+        SortOrder::Descending => numbered(messages.iter().rev()),
+    }
+}
+
+/// A view of these, numbered as they come.
+fn numbered<'a>(messages: impl Iterator<Item = &'a MessageRecord>) -> Maildrop {
     let mut carried = Vec::new();
     let entries = messages
-        .iter()
         .zip(0u32..)
         .map(|(message, position)| {
             if let Some(unique_id) = &message.carried_unique_id {

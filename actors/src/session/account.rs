@@ -26,8 +26,18 @@ pub(super) struct Facts {
     pub(super) received: u64,
     /// Octets to the client, likewise.
     pub(super) sent: u64,
+    /// Where it was handed on to, if it was.
+    pub(super) relayed: Option<Relayed>,
     /// Not there if it was ended from outside.
     pub(super) end: Option<End>,
+}
+
+/// What a session was that was handed on.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    pub(super) site: Box<str>,
+    pub(super) octets_to_site: u64,
+    pub(super) octets_from_site: u64,
 }
 
 /// Where a session leaves its facts, for whoever reports its end.
@@ -61,6 +71,7 @@ impl Account {
             summary,
             received,
             sent,
+            relayed,
             end,
         } = facts.map_or_else(Facts::default, |facts| *facts);
         let (tls, cipher) = match &summary.tls {
@@ -68,6 +79,14 @@ impl Account {
             None => ("none", "none"),
         };
         let milliseconds = clock::now().duration_since(self.began).as_millis();
+        let log = match relayed {
+            Some(to) => log.new(slog::o!(
+                "site" => to.site,
+                "octets_to_site" => to.octets_to_site,
+                "octets_from_site" => to.octets_from_site,
+            )),
+            None => log.clone(),
+        };
         slog::info!(log, "session ended";
             "session" => number,
             "peer" => %peer,

@@ -9,6 +9,7 @@ use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErro
 
 use super::admission::Share;
 use super::body::{self, OpenBody};
+use super::handed_on::HandedOn;
 use super::run::{Binding, Line};
 use super::{OpenedMark, SessionParts};
 use crate::TreeError;
@@ -24,6 +25,7 @@ pub(super) struct Effects {
     pub(super) link: Link,
     pub(super) exchange: Option<Box<dyn Exchange>>,
     pub(super) opened: Option<Opened>,
+    pub(super) onward: Option<HandedOn>,
     message: Option<OpenBody>,
 }
 
@@ -51,6 +53,7 @@ impl Effects {
             link,
             exchange: None,
             opened: None,
+            onward: None,
             message: None,
         }
     }
@@ -70,6 +73,7 @@ impl Effects {
         self.exchange = None;
         self.message = None;
         self.opened = None;
+        self.onward = None;
         self.mark.clear();
     }
 

@@ -1,8 +1,11 @@
 //! Log-on: from a password or a SASL exchange to an open maildrop.
 
 use mailroost_auth::{AuthError, Identity, Progress, Secret};
-use mailroost_protocol::{Access, Blame, LogOnRefusal, Outcome, SaslAnswer, SizeKind};
+use mailroost_protocol::{Access, Blame, ForeignSite, LogOnRefusal, Outcome, SaslAnswer, SizeKind};
+use mailroost_storage::UserName;
+use secrecy::ExposeSecret;
 
+use super::admission::Share;
 use super::effects::{Effects, Opened, refusal_of_tree};
 use crate::ask::ask;
 use crate::directory::{StepExchange, VerifyPassword};
@@ -14,12 +17,13 @@ const LOGGED_NAME_CHARACTERS_MAX: usize = 128;
 impl Effects {
     pub(super) async fn log_on(&mut self, user: Vec<u8>, password: Secret) -> Outcome {
         let name = String::from_utf8_lossy(&user).into_owned();
+        let kept = self.may_hand_on().then(|| copy(&password));
         let question = VerifyPassword {
             name: user,
             password,
         };
         match ask(&self.parts.directory, "the directory", question).await {
-            Ok(Ok(identity)) => self.open_maildrop(identity).await,
+            Ok(Ok(identity)) => self.let_in(identity, kept).await,
             Ok(Err(error)) => self.refuse(&error, "password", Some(&name)),
             Err(error) => self.unanswered(&error),
         }
@@ -41,7 +45,12 @@ impl Effects {
                     self.exchange = stepped.exchange;
                     Outcome::Challenge(challenge)
                 }
-                Progress::Success(identity) => self.open_maildrop(identity).await,
+                Progress::Success(identity) => {
+                    let revealed = stepped
+                        .exchange
+                        .and_then(|mut exchange| exchange.take_password());
+                    self.let_in(identity, revealed).await
+                }
                 Progress::Failure(error) => self.refuse(&error, mechanism, None),
             },
             Err(error) => self.unanswered(&error),
@@ -56,23 +65,50 @@ impl Effects {
         first
     }
 
-    async fn open_maildrop(&mut self, identity: Identity) -> Outcome {
-        let Some(share) = self.parts.admission.admit_user(&identity.user) else {
+    /// Whether a password may be needed once more after it was checked.
+    fn may_hand_on(&self) -> bool {
+        match self.policy.foreign_site {
+            ForeignSite::HandOn => !self.parts.sites.is_empty(),
+            ForeignSite::Refuse => false,
+        }
+    }
+
+    /// The client is who it says: its maildrop is here, or at another site.
+    async fn let_in(&mut self, identity: Identity, password: Option<Secret>) -> Outcome {
+        match identity.site.clone() {
+            Some(site) if !self.parts.sites.is_own(&site) => {
+                self.hand_on(identity, &site, password).await
+            }
+            Some(_) | None => self.open_maildrop(identity).await,
+        }
+    }
+
+    /// One of the user's shares of sessions, or the refusal.
+    pub(super) fn share(&self, user: &UserName) -> Result<Share<UserName>, Outcome> {
+        self.parts.admission.admit_user(user).ok_or_else(|| {
             slog::warn!(self.log, "log-on refused";
-                "user" => %identity.user,
+                "user" => %user,
                 "why" => "number of simultaneous connections of the user exceeded its maximum",
                 "maximum" => self.parts.limits.sessions_per_user_max);
-            return Outcome::LogOnRefused(LogOnRefusal::TooManySessions);
+            Outcome::LogOnRefused(LogOnRefusal::TooManySessions)
+        })
+    }
+
+    async fn open_maildrop(&mut self, identity: Identity) -> Outcome {
+        let share = match self.share(&identity.user) {
+            Ok(share) => share,
+            Err(refused) => return refused,
         };
         let exclusive = match self.policy.access {
             Access::Exclusive => true,
             Access::Snapshot => false,
         };
+        let order = self.policy.sort_order;
         // Seen before the maildrop is open, so that who retires it does not miss us.
         self.mark.set(identity.maildrop);
         let mailboxes = &self.parts.mailboxes;
         let opened = ask_mailbox(mailboxes, identity.maildrop, |mailbox| async move {
-            ask(&mailbox, "the mailbox", OpenMaildrop { exclusive }).await?
+            ask(&mailbox, "the mailbox", OpenMaildrop { exclusive, order }).await?
         })
         .await;
         if opened.is_err() {
@@ -130,4 +166,9 @@ impl Effects {
         slog::error!(self.log, "log-on not possible"; "why" => %error);
         Outcome::LogOnRefused(refusal_of_tree(error))
     }
+}
+
+/// The same octets once more; both are wiped when dropped.
+fn copy(secret: &Secret) -> Secret {
+    Secret::from(secret.expose_secret().to_vec())
 }

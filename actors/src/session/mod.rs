@@ -8,6 +8,7 @@ mod account;
 mod admission;
 mod body;
 mod effects;
+mod handed_on;
 mod log_on;
 mod registry;
 mod run;
@@ -29,6 +30,7 @@ use tokio::sync::Notify;
 
 use crate::directory::DirectoryActor;
 use crate::mailbox::MailboxSupervisor;
+use crate::relay::Sites;
 use crate::supervise::Crash;
 use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
 use crate::tls::{BoxedIo, TlsAcceptor};
@@ -36,11 +38,13 @@ use crate::{Limits, Security};
 use account::Account;
 pub(crate) use admission::{Admission, Crowded, Place};
 pub(crate) use registry::{OpenedMark, Registry};
+pub(crate) use stream::with_read_buffer;
 pub(crate) use supervisor::{Admit, EndMaildrop, EndSessions, SessionSupervisor};
 
 /// What all sessions share.
 pub(crate) struct SessionParts {
     pub(crate) limits: Limits,
+    pub(crate) sites: Sites,
     pub(crate) admission: Admission,
     pub(crate) registry: Registry,
     pub(crate) directory: Addr<DirectoryActor>,

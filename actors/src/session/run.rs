@@ -1,15 +1,16 @@
 //! The session's loop: octets in, octets out, effects in between.
 
-use mailroost_protocol::{Ending, Outcome, Session, Step, TlsFacts, Transport};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::account::{Account, End, Facts};
+use mailroost_protocol::{Ending, Outcome, Session, Step, TlsFacts, Transport};
+
+use super::account::{Account, End, Facts, Relayed};
 use super::effects::Effects;
 use super::stream::Stream;
 use super::{SessionParts, Signals, Start, Wire};
 use crate::timer::Activity;
-use crate::tls::{TlsAcceptor, TlsConnection};
+use crate::tls::{BoxedIo, TlsAcceptor, TlsConnection};
 use crate::{Security, clock};
 
 /// After which an idle session's output buffer is given back: most replies fit into it.
@@ -66,6 +67,7 @@ pub(super) async fn run(
         signals,
         activity,
         account,
+        relayed: None,
         end: None,
     };
     driver.drive().await;
@@ -105,8 +107,8 @@ pub(super) struct Line<'a> {
     parts: &'a SessionParts,
     pub(super) stream: Stream,
     pub(super) out: Vec<u8>,
-    sent: u64,
-    received: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
 }
 
 /// What TLS brought.
@@ -139,11 +141,16 @@ impl Line<'_> {
         Ok(())
     }
 
+    /// The stream, to be put back under another layer.
+    pub(super) fn take_stream(&mut self) -> BoxedIo {
+        // What stands here meanwhile is never read or written.
+        let placeholder = Stream::Other(Box::new(tokio::io::empty()));
+        std::mem::replace(&mut self.stream, placeholder).into_boxed()
+    }
+
     /// Puts TLS on the connection.
     async fn start_tls(&mut self, acceptor: &dyn TlsAcceptor) -> Result<Started, String> {
-        // What stands here during the handshake is never read or written.
-        let placeholder = Stream::Other(Box::new(tokio::io::empty()));
-        let plain = std::mem::replace(&mut self.stream, placeholder).into_boxed();
+        let plain = self.take_stream();
         let deadline = self.parts.limits.tls_handshake;
         match tokio::time::timeout(deadline, acceptor.accept(plain)).await {
             Ok(Ok(TlsConnection {
@@ -167,14 +174,16 @@ impl Line<'_> {
     }
 }
 
-struct Driver<'a> {
-    line: Line<'a>,
-    session: Session,
-    effects: Effects,
+pub(super) struct Driver<'a> {
+    pub(super) line: Line<'a>,
+    pub(super) session: Session,
+    pub(super) effects: Effects,
     tls: Option<Arc<dyn TlsAcceptor>>,
-    signals: Arc<Signals>,
-    activity: Arc<Activity>,
+    pub(super) signals: Arc<Signals>,
+    pub(super) activity: Arc<Activity>,
     account: Arc<Account>,
+    /// Where it was handed on to, if it was.
+    pub(super) relayed: Option<Relayed>,
     /// When the client will have been inactive for too long.
     deadline: Instant,
     end: Option<End>,
@@ -200,8 +209,7 @@ impl Driver<'_> {
                     }
                 }
                 Step::StartTls => self.start_tls().await,
-                // It follows on `HandedOn`, which no log-on here answers yet.
-                Step::Relay { .. } => Err(End::Cut("nobody to hand it on to".to_owned())),
+                Step::Relay { pending } => Box::pin(self.relay(pending)).await,
                 Step::Close(reason) => {
                     // A client that logs on again at once must not find itself in the way.
                     self.effects.put_down();
@@ -303,12 +311,13 @@ impl Drop for Driver<'_> {
             summary: self.session.summary().clone(),
             received: self.line.received,
             sent: self.line.sent,
+            relayed: self.relayed.take(),
             end: self.end.take(),
         });
     }
 }
 
-fn cut(error: std::io::Error) -> End {
+pub(super) fn cut(error: std::io::Error) -> End {
     End::Cut(match error.kind() {
         std::io::ErrorKind::TimedOut => "the client takes nothing any more".to_owned(),
         _ => error.to_string(),

@@ -21,6 +21,11 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_OCTETS_MAX].into());
 }
 
+/// Lends this thread's read buffer of `READ_OCTETS_MAX` octets to one read.
+pub(crate) fn with_read_buffer<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|scratch| read(scratch))
+}
+
 /// A connection, plain or not.
 pub(crate) enum Stream {
     /// The common case, without a virtual call.
@@ -54,8 +59,8 @@ impl Stream {
         cx: &mut Context<'_>,
         take: &mut impl FnMut(&[u8]),
     ) -> Poll<io::Result<usize>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+        with_read_buffer(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
             ready!(match self {
                 Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, &mut buffer),
                 Self::Other(other) => Pin::new(other).poll_read(cx, &mut buffer),
