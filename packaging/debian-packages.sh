@@ -5,10 +5,12 @@ set -euo pipefail
 
 build=(gcc libc6-dev libssl-dev pkg-config)
 clients=(curl fetchmail mpop getmail6 openssl python3 perl)
+# Other servers: one that sessions are handed on to.
+servers=(dovecot-pop3d)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
-  test) wanted=("${build[@]}" "${clients[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}") ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
     exit 64

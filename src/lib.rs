@@ -34,6 +34,7 @@
 //! | [`config`] | what can be set, read from TOML |
 //! | [`server`] | the builder and the handle |
 //! | [`logging`] | lines for people or programs, from a thread of their own |
+//! | [`site`] | the way to the servers of other sites |
 //! | [`tls`] | certificates, and TLS by either provider |
 //! | [`control`] | administration of a server, running or not |
 //! | [`daemon`], [`cli`] | the program: signals, command line, exit statuses |
@@ -46,6 +47,7 @@ pub mod daemon;
 pub mod exit;
 pub mod logging;
 pub mod server;
+pub mod site;
 pub mod tls;
 
 pub use mailroost_actors as actors;

@@ -35,6 +35,8 @@ section! {
         /// "snapshot": any number of sessions, each with the view it logged on with.
         /// "exclusive": one session at a time (RFC 1939 s4).
         maildrop_access: Option<MaildropAccess> = None,
+        /// How messages are numbered: "ascending", the oldest first, or "descending".
+        message_retrieval_sort_order: Option<SortOrder> = None,
         /// Whether STAT and LIST report the octets that RETR sends; if not, what a message
         /// occupies in storage.
         exact_rfc822_size: Option<bool> = None,
@@ -42,6 +44,9 @@ section! {
         /// "plain_text_authentication": inside TLS; mechanisms that do not show them also
         /// outside. "secure_login": nobody logs on outside TLS.
         login_type: Option<LoginType> = None,
+        /// What becomes of users whose site is not server.site: "refuse" their log-on, or
+        /// "hand_on" the session to the server of their site (MS-STANXPOP3 C0010).
+        foreign_site: Option<ForeignSite> = None,
         /// Capabilities to announce beyond those that Exchange announces. RESP-CODES also
         /// switches the response codes on.
         capabilities: Option<Vec<Capability>> = None,
@@ -109,6 +114,16 @@ choice! {
 }
 
 choice! {
+    /// How messages are numbered (Exchange's `MessageRetrievalSortOrder`).
+    pub enum SortOrder {
+        /// The oldest is number 1.
+        Ascending = "ascending",
+        /// The newest is number 1.
+        Descending = "descending",
+    }
+}
+
+choice! {
     /// Where passwords may travel (Exchange's `LoginType`).
     pub enum LoginType {
         /// Everywhere.
@@ -117,6 +132,16 @@ choice! {
         PlainTextAuthentication = "plain_text_authentication",
         /// Nobody logs on outside TLS.
         SecureLogin = "secure_login",
+    }
+}
+
+choice! {
+    /// What becomes of users of other sites (MS-STANXPOP3 C0010).
+    pub enum ForeignSite {
+        /// Their log-on fails.
+        Refuse = "refuse",
+        /// Their sessions are handed on.
+        HandOn = "hand_on",
     }
 }
 
@@ -140,55 +165,54 @@ const IMPLEMENTATION: &str = concat!("mailroost-", env!("CARGO_PKG_VERSION"));
 impl ProtocolSettings {
     /// The profile with everything that is set in its place.
     pub fn policy(&self) -> Policy {
-        let profile = protocol::Profile::from(self.profile).policy();
-        let announced = |capability, standard| match &self.capabilities {
-            Some(capabilities) => capabilities.contains(&capability),
-            None => standard,
-        };
-        let implementation =
-            announced(Capability::Implementation, profile.implementation.is_some()).then(|| {
-                let set = self.implementation.as_ref().map(ImplementationText::as_str);
-                let text = set
-                    .or(profile.implementation.as_deref())
-                    .unwrap_or(IMPLEMENTATION);
-                text.to_owned()
-            });
-        let mut texts = self.texts.over(profile.texts);
+        let mut policy = protocol::Profile::from(self.profile).policy();
+        set(&mut policy.separators, self.separators);
+        set(&mut policy.overlong_command, self.overlong_command);
+        set(&mut policy.access, self.maildrop_access);
+        set(&mut policy.sort_order, self.message_retrieval_sort_order);
+        set(&mut policy.login_type, self.login_type);
+        set(&mut policy.foreign_site, self.foreign_site);
+        set(&mut policy.closing_notice, self.closing_notice);
+        set(&mut policy.sizes, self.exact_rfc822_size.map(size_kind));
+        let size = self.max_command_size.map(Octets::size);
+        set(&mut policy.command_octets_max, size);
+        let size = self.max_continuation_size.map(Octets::size);
+        set(&mut policy.continuation_octets_max, size);
+        let timeout = self.pre_authenticated_timeout.map(Seconds::duration);
+        set(&mut policy.pre_authenticated_timeout, timeout);
+        let timeout = self.authenticated_timeout.map(Seconds::duration);
+        set(&mut policy.authenticated_timeout, timeout);
+        set(
+            &mut policy.protocol_errors_max,
+            self.max_protocol_errors.map(count),
+        );
+        set(
+            &mut policy.auth_failures_max,
+            self.max_auth_failures.map(count),
+        );
+        self.announce(&mut policy);
+        policy.texts = self.texts.over(policy.texts);
         if let Some(banner) = &self.banner {
-            banner.put(&mut texts);
+            banner.put(&mut policy.texts);
         }
-        Policy {
-            separators: self.separators.map_or(profile.separators, Into::into),
-            command_octets_max: self
-                .max_command_size
-                .map_or(profile.command_octets_max, Octets::size),
-            overlong_command: self
-                .overlong_command
-                .map_or(profile.overlong_command, Into::into),
-            continuation_octets_max: self
-                .max_continuation_size
-                .map_or(profile.continuation_octets_max, Octets::size),
-            access: self.maildrop_access.map_or(profile.access, Into::into),
-            sizes: self.exact_rfc822_size.map_or(profile.sizes, size_kind),
-            login_type: self.login_type.map_or(profile.login_type, Into::into),
-            response_codes: announced(Capability::ResponseCodes, profile.response_codes),
-            pipelining: announced(Capability::Pipelining, profile.pipelining),
-            expire_never: announced(Capability::Expire, profile.expire_never),
-            implementation,
-            pre_authenticated_timeout: self
-                .pre_authenticated_timeout
-                .map_or(profile.pre_authenticated_timeout, Seconds::duration),
-            authenticated_timeout: self
-                .authenticated_timeout
-                .map_or(profile.authenticated_timeout, Seconds::duration),
-            closing_notice: self.closing_notice.unwrap_or(profile.closing_notice),
-            protocol_errors_max: self
-                .max_protocol_errors
-                .map_or(profile.protocol_errors_max, count),
-            auth_failures_max: self
-                .max_auth_failures
-                .map_or(profile.auth_failures_max, count),
-            texts,
+        policy
+    }
+
+    fn announce(&self, policy: &mut Policy) {
+        if let Some(capabilities) = &self.capabilities {
+            let announced = |capability| capabilities.contains(&capability);
+            policy.response_codes = announced(Capability::ResponseCodes);
+            policy.pipelining = announced(Capability::Pipelining);
+            policy.expire_never = announced(Capability::Expire);
+            policy.implementation = announced(Capability::Implementation).then(|| {
+                policy
+                    .implementation
+                    .take()
+                    .unwrap_or_else(|| IMPLEMENTATION.into())
+            });
+        }
+        if let (Some(text), Some(set)) = (&mut policy.implementation, &self.implementation) {
+            *text = set.as_str().into();
         }
     }
 
@@ -209,8 +233,10 @@ impl ProtocolSettings {
             overlong_command: Some(policy.overlong_command.into()),
             max_continuation_size: Some(Octets::clamped(policy.continuation_octets_max as u64)),
             maildrop_access: Some(policy.access.into()),
+            message_retrieval_sort_order: Some(policy.sort_order.into()),
             exact_rfc822_size: Some(policy.sizes == SizeKind::Exact),
             login_type: Some(policy.login_type.into()),
+            foreign_site: Some(policy.foreign_site.into()),
             capabilities: Some(
                 capabilities
                     .into_iter()
@@ -232,6 +258,13 @@ impl ProtocolSettings {
             banner: ReplyText::try_from(policy.texts.text(Text::Greeting).to_owned()).ok(),
             texts: TextSettings::all(&policy.texts),
         }
+    }
+}
+
+/// Puts a setting in the place of what the profile says.
+fn set<T, S: Into<T>>(place: &mut T, setting: Option<S>) {
+    if let Some(value) = setting {
+        *place = value.into();
     }
 }
 
@@ -271,6 +304,7 @@ same!(
         SingleSpace
     }
 );
+same!(ForeignSite = protocol::ForeignSite { Refuse, HandOn });
 same!(OverlongCommand = protocol::OverlongCommand { Close, Refuse });
 same!(
     Profile = protocol::Profile {
@@ -278,6 +312,12 @@ same!(
         Exchange2010,
         Exchange2007,
         Rfc1939
+    }
+);
+same!(
+    SortOrder = protocol::SortOrder {
+        Ascending,
+        Descending
     }
 );
 same!(

@@ -166,7 +166,10 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
                 return Err(conflict("name", format!("{text} is server.site itself")));
             }
             let earlier = &config.site[..index];
-            if earlier.iter().any(|other| other.name.as_ref() == Some(name)) {
+            if earlier
+                .iter()
+                .any(|other| other.name.as_ref() == Some(name))
+            {
                 return Err(conflict("name", format!("there is a site {text} already")));
             }
         }

@@ -5,6 +5,7 @@ mod certificates;
 mod handle;
 mod intake;
 mod sockets;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use mailroost_actors::TreeError;
 use mailroost_auth::HashError;
 use mailroost_storage::{StoreError, UserNameError};
 
+use crate::site::SiteError;
 use crate::tls::TlsSetupError;
 
 pub use builder::ServerBuilder;
@@ -52,6 +54,9 @@ pub enum StartError {
     /// A listener has implicit TLS, but there is no certificate for it.
     #[error("{0}: implicit TLS needs a certificate")]
     NoCertificate(SocketAddr),
+    /// The server of another site cannot be reached the way the settings say.
+    #[error(transparent)]
+    Site(#[from] SiteError),
     /// Password hashes cannot be made as the settings say.
     #[error(transparent)]
     Hash(#[from] HashError),

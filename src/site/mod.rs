@@ -43,7 +43,11 @@ pub enum SiteError {
 /// # Errors
 /// The first that cannot be reached the way its settings say.
 pub fn sites(config: &Config) -> Result<Sites, SiteError> {
-    let others = config.site.iter().map(site).collect::<Result<Vec<_>, _>>()?;
+    let others = config
+        .site
+        .iter()
+        .map(site)
+        .collect::<Result<Vec<_>, _>>()?;
     let own = config.server.site.as_ref().map(|name| name.as_str());
     Ok(Sites::new(own, others))
 }
