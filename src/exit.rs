@@ -147,7 +147,10 @@ impl From<StartError> for Failure {
                 io::ErrorKind::PermissionDenied => Status::NoPermission,
                 _ => Status::Unavailable,
             },
-            StartError::Tls(_) | StartError::NoCertificate(_) | StartError::Hash(_) => {
+            StartError::Tls(_)
+            | StartError::NoCertificate(_)
+            | StartError::Site(_)
+            | StartError::Hash(_) => {
                 Status::Config
             }
             StartError::Tree(_) => Status::OsError,
