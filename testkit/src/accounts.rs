@@ -1,16 +1,18 @@
 //! Users with passwords in the clear, for tests: a hash would cost each log-on tens of
 //! milliseconds.
 
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use mailroost_auth::{AuthError, Identity, PasswordSource, Secret};
-use mailroost_storage::{MaildropId, UserName};
+use mailroost_storage::{Directory, MaildropId, NewUser, StoreError, UserName};
 use secrecy::ExposeSecret as _;
 
 /// A fixed or growing list of users.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Accounts {
     known: RwLock<Vec<Account>>,
+    /// Where maildrops for those who are not known are made, if they are let in.
+    on_demand: Option<Arc<dyn Directory>>,
 }
 
 /// A user, the password, and the maildrop.
@@ -35,6 +37,45 @@ impl std::fmt::Debug for Account {
 }
 
 impl Accounts {
+    /// Whoever is not known gets a maildrop with the first password that is given.
+    pub fn on_demand(directory: Arc<dyn Directory>) -> Self {
+        Self {
+            on_demand: Some(directory),
+            ..Self::default()
+        }
+    }
+
+    /// The user of that name, with a new maildrop of the directory if there is none.
+    ///
+    /// # Errors
+    /// What the directory says.
+    pub fn make(
+        &self,
+        directory: &dyn Directory,
+        name: UserName,
+        password: &[u8],
+    ) -> Result<Account, StoreError> {
+        let maildrop = match directory.find(&name)? {
+            Some(user) => user.maildrop,
+            None => {
+                let password_hash = None;
+                let user = NewUser {
+                    name: name.clone(),
+                    password_hash,
+                };
+                directory.add(user)?.maildrop
+            }
+        };
+        let account = Account {
+            name,
+            password: password.to_vec(),
+            maildrop,
+            disabled: false,
+        };
+        self.add(account.clone());
+        Ok(account)
+    }
+
     /// Adds a user, or replaces the one of that name.
     pub fn add(&self, account: Account) {
         let mut known = self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -52,7 +93,13 @@ impl Accounts {
 impl PasswordSource for Accounts {
     fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
         let name = UserName::new(name).map_err(|_| AuthError::UnknownUser)?;
-        let account = self.find(&name).ok_or(AuthError::UnknownUser)?;
+        let account = match (self.find(&name), &self.on_demand) {
+            (Some(account), _) => account,
+            (None, None) => return Err(AuthError::UnknownUser),
+            (None, Some(directory)) => self
+                .make(directory.as_ref(), name, password.expose_secret())
+                .map_err(|error| AuthError::Unavailable(error.to_string()))?,
+        };
         if account.password != password.expose_secret() {
             return Err(AuthError::WrongPassword);
         }
@@ -60,6 +107,6 @@ impl PasswordSource for Accounts {
             return Err(AuthError::NotPermitted("POP3 is switched off"));
         }
         let Account { name, maildrop, .. } = account;
-        Ok(Identity { user: name, maildrop, exact_rfc822_size: None })
+        Ok(Identity { user: name, maildrop, exact_rfc822_size: None, site: None })
     }
 }

@@ -25,7 +25,7 @@ impl TestCertificate {
         let key = folder.path().join("key.pem");
         std::fs::write(&certificate, made.certificate)?;
         std::fs::write(&key, made.key.as_bytes())?;
-        let files = CertificateFiles { certificate, key };
+        let files = CertificateFiles::pem(certificate, key);
         let acceptor = OpensslAcceptor::new(&files, &[]).map_err(std::io::Error::other)?;
         let acceptor = Arc::new(acceptor);
         Ok(Self { folder, acceptor })

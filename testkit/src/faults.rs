@@ -1,7 +1,8 @@
-//! A store that fails when it is told to, around one that does not.
+//! A store that fails when it is told to, around one that does not; and that can be waited for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use mailroost_storage::{
     BodySource, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId, MessageRecord,
@@ -24,13 +25,61 @@ pub enum Fault {
 pub struct FaultyStore {
     inner: Arc<dyn MaildropStore>,
     next: Arc<AtomicU8>,
+    changes: Arc<Changes>,
+}
+
+/// Deliveries and removals that happened, for those who wait for one.
+#[derive(Debug, Default)]
+pub struct Changes {
+    count: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Changes {
+    /// Waits until `done` is true, asking again after each change; `false` if it was not in time.
+    pub fn wait_until(&self, patience: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let end = Instant::now() + patience;
+        loop {
+            let seen = *self.lock();
+            if done() {
+                return true;
+            }
+            let mut count = self.lock();
+            while *count == seen {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return false;
+                }
+                let waited = self.changed.wait_timeout(count, left);
+                count = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+
+    fn note(&self) {
+        *self.lock() += 1;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl FaultyStore {
     /// Does what `inner` does until a fault is planned.
     pub fn new(inner: Arc<dyn MaildropStore>) -> Self {
         let next = Arc::new(AtomicU8::new(Fault::None as u8));
-        Self { inner, next }
+        Self {
+            inner,
+            next,
+            changes: Arc::default(),
+        }
+    }
+
+    /// What happened in it.
+    pub fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&self.changes)
     }
 
     /// Plans the fate of the next delivery or removal in any maildrop; the one after it is
@@ -43,8 +92,11 @@ impl FaultyStore {
 impl MaildropStore for FaultyStore {
     fn open_maildrop(&self, maildrop: MaildropId) -> Result<Box<dyn OwnedMaildrop>, StoreError> {
         let inner = self.inner.open_maildrop(maildrop)?;
-        let next = Arc::clone(&self.next);
-        Ok(Box::new(FaultyMaildrop { inner, next }))
+        Ok(Box::new(FaultyMaildrop {
+            inner,
+            next: Arc::clone(&self.next),
+            changes: Arc::clone(&self.changes),
+        }))
     }
 
     fn stage(&self, staging: Staging) -> Result<Box<dyn StagedBody>, StoreError> {
@@ -63,6 +115,7 @@ impl MaildropStore for FaultyStore {
 struct FaultyMaildrop {
     inner: Box<dyn OwnedMaildrop>,
     next: Arc<AtomicU8>,
+    changes: Arc<Changes>,
 }
 
 impl FaultyMaildrop {
@@ -98,11 +151,15 @@ impl OwnedMaildrop for FaultyMaildrop {
 
     fn deliver(&mut self, deliveries: Vec<Delivery>) -> Result<Vec<MessageId>, StoreError> {
         self.suffer()?;
-        self.inner.deliver(deliveries)
+        let delivered = self.inner.deliver(deliveries);
+        self.changes.note();
+        delivered
     }
 
     fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError> {
         self.suffer()?;
-        self.inner.remove(messages)
+        let removed = self.inner.remove(messages);
+        self.changes.note();
+        removed
     }
 }

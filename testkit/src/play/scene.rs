@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Limits, Security, TreeHandle};
+use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle};
 use mailroost_storage::{
     Directory as _, MaildropId, MaildropStore as _, MemoryStore, MessageId, NewUser, Staging,
     UserName,
@@ -78,6 +78,7 @@ impl Scene {
             mechanisms: mechanisms.collect::<Result<_, _>>()?,
             policy: Arc::new(stage.settings.policy()),
             limits,
+            sites: Sites::default(),
             bindings: if pipes {
                 Vec::new()
             } else {
