@@ -147,6 +147,10 @@ impl From<StartError> for Failure {
                 io::ErrorKind::PermissionDenied => Status::NoPermission,
                 _ => Status::Unavailable,
             },
+            StartError::ProtocolLog { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Status::NoPermission,
+                _ => Status::CannotCreate,
+            },
             StartError::Tls(_)
             | StartError::NoCertificate(_)
             | StartError::Site(_)

@@ -34,18 +34,21 @@
 //! | [`config`] | what can be set, read from TOML |
 //! | [`server`] | the builder and the handle |
 //! | [`logging`] | lines for people or programs, from a thread of their own |
+//! | [`protocol_log`] | a line for each command, in the layout of Exchange's POP log |
 //! | [`site`] | the way to the servers of other sites |
 //! | [`tls`] | certificates, and TLS by either provider |
 //! | [`control`] | administration of a server, running or not |
 //! | [`daemon`], [`cli`] | the program: signals, command line, exit statuses |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
 
+mod calendar;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod exit;
 pub mod logging;
+pub mod protocol_log;
 pub mod server;
 pub mod site;
 pub mod tls;

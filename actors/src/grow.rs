@@ -122,6 +122,7 @@ impl Grower {
             passwords,
             mechanisms,
             sites,
+            protocol_log,
             bindings,
             log,
             ..
@@ -154,6 +155,7 @@ impl Grower {
             mechanisms,
             limits: limits.clone(),
             sites,
+            protocol_log,
             log: log.clone(),
         });
         let sessions = {

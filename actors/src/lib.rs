@@ -11,6 +11,7 @@ mod grow;
 mod limits;
 mod listener;
 mod mailbox;
+mod protocol_log;
 mod relay;
 mod root;
 mod session;
@@ -22,6 +23,7 @@ mod tree;
 mod trunk;
 
 pub use limits::Limits;
+pub use protocol_log::{LoggedSession, ProtocolLog};
 pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};
 pub use tree::{
     Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,

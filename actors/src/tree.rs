@@ -19,7 +19,7 @@ use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
-use crate::{Limits, Sites};
+use crate::{Limits, ProtocolLog, Sites};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
@@ -35,6 +35,8 @@ pub struct Blueprint {
     pub limits: Limits,
     /// Where the users of other sites have their maildrops.
     pub sites: Sites,
+    /// Where a record of every command goes, if anywhere.
+    pub protocol_log: Option<Arc<dyn ProtocolLog>>,
     /// The sockets to serve, bound already.
     pub bindings: Vec<Binding>,
     /// Arbiters (threads) for sessions and mailboxes. With 0 everything runs on the arbiter

@@ -8,32 +8,39 @@ mod check;
 mod limits;
 mod print;
 mod protocol;
+mod protocol_log;
 mod section;
 mod sections;
+mod site;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod value;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::tls::{self, CertificateFiles};
 use section::Section;
 
 pub use limits::LimitSettings;
 pub use protocol::{
-    Capability, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings, Separators,
+    Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
+    Separators, SortOrder,
 };
+pub use protocol_log::{FileSize, ProtocolLogSettings, RollOver};
 pub use section::Entry;
 pub use sections::{
-    AuthSettings, ListenerSettings, LogForm, LogLevel, LogSettings, MechanismName, Security,
-    ServerSettings, StoreSettings, TlsProvider, TlsSettings,
+    AuthSettings, CertificateSettings, ListenerSettings, LogForm, LogLevel, LogSettings,
+    MechanismName, Security, ServerSettings, StoreSettings, TlsProvider, TlsSettings, TlsVersion,
 };
+pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
 pub use texts::TextSettings;
 pub use value::{
-    Domain, ImplementationText, Kib, Octets, Ranged, ReplyText, Seconds, Setting, Unit,
+    Days, Domain, Hours, ImplementationText, Kib, Octets, Ranged, ReplyText, Seconds, Setting, Unit,
 };
 
 /// Everything that can be set.
@@ -46,8 +53,12 @@ pub struct Config {
     pub listener: Vec<ListenerSettings>,
     /// `[tls]`
     pub tls: TlsSettings,
+    /// `[[certificate]]`, each one a further certificate.
+    pub certificate: Vec<CertificateSettings>,
     /// `[protocol]`
     pub protocol: ProtocolSettings,
+    /// `[[site]]`, each one another site.
+    pub site: Vec<SiteSettings>,
     /// `[limits]`
     pub limits: LimitSettings,
     /// `[auth]`
@@ -56,6 +67,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// `[log]`
     pub log: LogSettings,
+    /// `[protocol_log]`
+    pub protocol_log: ProtocolLogSettings,
 }
 
 impl Default for Config {
@@ -64,11 +77,14 @@ impl Default for Config {
             server: ServerSettings::default(),
             listener: ListenerSettings::exchange(),
             tls: TlsSettings::default(),
+            certificate: Vec::new(),
             protocol: ProtocolSettings::default(),
+            site: Vec::new(),
             limits: LimitSettings::default(),
             auth: AuthSettings::default(),
             store: StoreSettings::default(),
             log: LogSettings::default(),
+            protocol_log: ProtocolLogSettings::default(),
         }
     }
 }
@@ -151,17 +167,33 @@ impl Config {
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let differs = [
             ("server", self.server != new.server),
-            ("listener", self.listener != new.listener),
-            ("tls.provider", self.tls.provider != new.tls.provider),
+            (
+                "listener",
+                sockets(&self.listener) != sockets(&new.listener),
+            ),
+            ("site", self.site != new.site),
             ("limits", self.limits != new.limits),
             ("auth", self.auth != new.auth),
             ("store", self.store != new.store),
             ("log", self.log != new.log),
+            ("protocol_log", self.protocol_log != new.protocol_log),
         ];
         differs
             .into_iter()
             .filter_map(|(name, differs)| differs.then_some(name))
             .collect()
+    }
+
+    /// The certificates for clients of a listener whose default is `first`, and how they are
+    /// served.
+    pub(crate) fn tls_settings(&self, first: CertificateFiles) -> tls::TlsSettings {
+        let others = self.certificate.iter();
+        let others = others.filter_map(CertificateSettings::certificate_files);
+        tls::TlsSettings {
+            provider: self.tls.provider.into(),
+            minimum: self.tls.minimum_version.into(),
+            certificates: std::iter::once(first).chain(others).collect(),
+        }
     }
 
     fn open(file: &Path) -> Result<(String, String, Self), ConfigError> {
@@ -183,20 +215,38 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         let resolve = |path: &mut PathBuf| *path = folder.join(&path);
-        resolve(&mut self.server.store);
-        self.store.high_water_folder.iter_mut().for_each(resolve);
-        let listeners = self
-            .listener
-            .iter_mut()
-            .flat_map(|listener| [&mut listener.certificate, &mut listener.key]);
+        let (server, tls) = (&mut self.server, &mut self.tls);
+        let listeners = self.listener.iter_mut().flat_map(|listener| {
+            let ListenerSettings {
+                certificate,
+                key,
+                password_file,
+                ..
+            } = listener;
+            [certificate, key, password_file]
+        });
+        let certificates = self.certificate.iter_mut().flat_map(|further| {
+            let CertificateSettings {
+                certificate,
+                key,
+                password_file,
+            } = further;
+            [certificate, key, password_file]
+        });
         [
-            &mut self.server.control_socket,
-            &mut self.tls.certificate,
-            &mut self.tls.key,
+            &mut server.control_socket,
+            &mut self.store.high_water_folder,
+            &mut self.protocol_log.folder,
+            &mut tls.certificate,
+            &mut tls.key,
+            &mut tls.password_file,
         ]
         .into_iter()
         .chain(listeners)
+        .chain(certificates)
+        .chain(self.site.iter_mut().map(|site| &mut site.ca_file))
         .flatten()
+        .chain([&mut server.store])
         .for_each(resolve);
     }
 
@@ -214,15 +264,41 @@ impl Config {
                 .iter()
                 .map(|listener| one("listener", listener)),
         );
+        sections.push(one("tls", &self.tls));
+        // Without any, what there could be is explained nevertheless.
+        let none = [CertificateSettings::default()];
+        let certificates = match self.certificate.as_slice() {
+            [] => &none[..],
+            certificates => certificates,
+        };
+        sections.extend(certificates.iter().map(|c| one("certificate", c)));
         sections.extend([
-            one("tls", &self.tls),
             one("protocol", &self.protocol),
             one("protocol.texts", &self.protocol.texts),
+        ]);
+        let none = [SiteSettings::default()];
+        let sites = match self.site.as_slice() {
+            [] => &none[..],
+            sites => sites,
+        };
+        sections.extend(sites.iter().map(|site| one("site", site)));
+        sections.extend([
             one("limits", &self.limits),
             one("auth", &self.auth),
             one("store", &self.store),
             one("log", &self.log),
+            one("protocol_log", &self.protocol_log),
         ]);
         sections
     }
+}
+
+/// What of listeners a server cannot change while it runs: which certificate they show is not
+/// among it, whether they have one of their own is.
+fn sockets(listeners: &[ListenerSettings]) -> Vec<(SocketAddr, Security, bool)> {
+    let socket = |listener: &ListenerSettings| {
+        let own = listener.certificate.is_some();
+        (listener.socket_address(), listener.security, own)
+    };
+    listeners.iter().map(socket).collect()
 }

@@ -76,8 +76,8 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "zzzzzzzzzzzzzz = 1\n",
-        "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, protocol, \
-         protocol.texts, limits, auth, store, log",
+        "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, certificate, \
+         protocol, protocol.texts, site, limits, auth, store, log, protocol_log",
     ),
     (
         "[listener]\nport = 110\n",
@@ -140,7 +140,8 @@ fn settings_that_do_not_go_together_are_named() {
         ),
         (
             "[tls]\ncertificate = \"/nowhere/c.pem\"\n",
-            "m.toml: tls.key is not set: the certificate needs its private key; accepted: a path",
+            "m.toml:2: tls.certificate = \"/nowhere/c.pem\": cannot read /nowhere/c.pem: No such \
+             file or directory (os error 2); accepted: a path",
         ),
         (
             "[tls]\ncertificate = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n",
@@ -245,4 +246,90 @@ fn paths_count_from_the_folder_of_the_file() {
         config.server.control_socket(),
         folder.path().join("mail/control")
     );
+}
+
+/// A folder with two certificates (`one.pem`, `two.pem`) and their keys (`one-key.pem`,
+/// `two-key.pem`).
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        let made = crate::tls::self_signed(&[name]).unwrap();
+        let file = |end: &str| folder.path().join(format!("{name}{end}.pem"));
+        std::fs::write(file(""), made.certificate).unwrap();
+        std::fs::write(file("-key"), made.key.as_bytes()).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn certificates_are_refused_with_the_key_that_is_to_blame() {
+    const ONE: &str = "certificate = \"one.pem\"\nkey = \"one-key.pem\"\n";
+    let folder = certificates();
+    std::fs::write(folder.path().join("p"), "secret\n").unwrap();
+    let file = folder.path().join("m.toml");
+    let table = [
+        ("[tls]\ncertificate = \"one.pem\"", "m.toml: tls.key is not set: F/one.pem holds no "),
+        ("[tls]\nkey = \"one.pem\"", "m.toml: tls.certificate is not set: it is missing, but "),
+        (
+            "[tls]\ncertificate = \"one.pem\"\nkey = \"two-key.pem\"",
+            "m.toml:3: tls.key = \"two-key.pem\": the private key in F/two-key.pem does not belong",
+        ),
+        (
+            &format!("[tls]\n{ONE}password_file = \"q\""),
+            "m.toml:4: tls.password_file = \"q\": cannot read F/q: ",
+        ),
+        (
+            &format!("[tls]\n{ONE}minimum_version = \"1.1\""),
+            "m.toml:4: tls.minimum_version = \"1.1\": unknown value; accepted: \"1.2\", \"1.3\"",
+        ),
+        (
+            &format!("[tls]\n{ONE}minimum_version = \"1.3\"\nprovider = \"native-tls\""),
+            "m.toml:4: tls.minimum_version = \"1.3\": native-tls serves TLS 1.2 and no newer one",
+        ),
+        (
+            &format!("[tls]\n{ONE}provider = \"native-tls\"\n[[certificate]]\n{ONE}"),
+            "m.toml:4: tls.provider = \"native-tls\": native-tls serves 1 certificate, not 2",
+        ),
+        (
+            &format!("[tls]\n{ONE}[[certificate]]\n{ONE}[[certificate]]\nkey = \"two-key.pem\""),
+            "m.toml: certificate.certificate is not set: it is missing, but ",
+        ),
+        (
+            &format!("[tls]\n{ONE}[[certificate]]\n{ONE}[[certificate]]\ncertificate = \"p\""),
+            "m.toml:8: certificate.certificate = \"p\": F/p holds no certificate in PEM form",
+        ),
+        (
+            &format!("[[certificate]]\n{ONE}"),
+            "m.toml: tls.certificate is not set: [[certificate]] is for clients that ask for its",
+        ),
+        (
+            "certificate = 3",
+            "m.toml:1: certificate = 3: wrong type; accepted: sections [[certificate]]",
+        ),
+    ];
+    for (text, start) in table {
+        std::fs::write(&file, format!("{text}\n")).unwrap();
+        let error = Config::load(&file).unwrap_err().to_string();
+        let error = error.replace(&format!("{}/m.toml", folder.path().display()), "m.toml");
+        let error = error.replace(&folder.path().display().to_string(), "F");
+        assert!(error.starts_with(start), "for {text:?}: {error}");
+    }
+}
+
+#[test]
+fn several_certificates_are_printed_and_read_back() {
+    let folder = certificates();
+    let path = |name: &str| folder.path().join(name);
+    let (one, one_key) = (path("one.pem"), path("one-key.pem"));
+    let (two, two_key) = (path("two.pem"), path("two-key.pem"));
+    let text = format!(
+        "[tls]\ncertificate = {one:?}\nkey = {one_key:?}\n[[certificate]]\ncertificate = {two:?}\n\
+         key = {two_key:?}\n[[certificate]]\ncertificate = {one:?}\nkey = {one_key:?}\n"
+    );
+    let config = Config::parse("m.toml", &text).unwrap();
+    let printed = config.print();
+    assert_eq!(printed.matches("\n[[certificate]]\n").count(), 2, "{printed}");
+    assert_eq!(Config::parse("printed", &printed).unwrap(), config.effective());
+    // Without any, the section is explained all the same.
+    assert!(Config::default().print().contains("\n# [[certificate]]\n"));
 }

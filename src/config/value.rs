@@ -43,6 +43,12 @@ pub struct KibUnit;
 /// Counts seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecondUnit;
+/// Counts hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourUnit;
+/// Counts days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayUnit;
 
 impl Unit for Things {
     const NAME: &'static str = "";
@@ -56,6 +62,12 @@ impl Unit for KibUnit {
 impl Unit for SecondUnit {
     const NAME: &'static str = " seconds";
 }
+impl Unit for HourUnit {
+    const NAME: &'static str = " hours";
+}
+impl Unit for DayUnit {
+    const NAME: &'static str = " days";
+}
 
 /// A whole number from `MIN` to `MAX`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +79,10 @@ pub type Octets<const MIN: u64, const MAX: u64> = Ranged<MIN, MAX, OctetUnit>;
 pub type Kib<const MIN: u64, const MAX: u64> = Ranged<MIN, MAX, KibUnit>;
 /// A number of seconds within a range.
 pub type Seconds<const MIN: u64, const MAX: u64> = Ranged<MIN, MAX, SecondUnit>;
+/// A number of hours within a range.
+pub type Hours<const MIN: u64, const MAX: u64> = Ranged<MIN, MAX, HourUnit>;
+/// A number of days within a range.
+pub type Days<const MIN: u64, const MAX: u64> = Ranged<MIN, MAX, DayUnit>;
 
 impl<const MIN: u64, const MAX: u64, U: Unit> Ranged<MIN, MAX, U> {
     /// The value, if it is in the range.

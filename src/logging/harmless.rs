@@ -78,7 +78,7 @@ fn shown_octets(octets: &[u8]) -> usize {
 /// Whether a character takes its place on the line and leaves the others as they are. Not:
 /// controls, line and paragraph separators, bidi and other format characters (Unicode's
 /// category Cf), tags.
-pub(super) fn is_seen(c: char) -> bool {
+pub(crate) fn is_seen(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             '\u{ad}'

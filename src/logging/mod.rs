@@ -6,7 +6,7 @@
 //! character and every character that changes how others are shown. What a client sent is
 //! logged as [`Harmless`], which also shortens it.
 
-mod harmless;
+pub(crate) mod harmless;
 mod human;
 mod json;
 

@@ -1,10 +1,11 @@
 //! Puts a server together from values.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Blueprint, TreeHandle};
+use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle};
 use mailroost_auth::{
     AcceptedDomains, Argon2id, CacheLimits, DirectoryPasswords, Mechanism, PasswordCache,
     PasswordSource, Plain,
@@ -16,6 +17,9 @@ use super::StartError;
 use super::certificates::Certificates;
 use super::handle::{Parts, ServerHandle};
 use super::sockets::{Bound, bind};
+use super::watch;
+use crate::protocol_log::{FileLog, rules_of};
+use crate::site::sites;
 use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
 
 /// A server to be. What is not given has the defaults of [`Config`].
@@ -31,6 +35,7 @@ pub struct ServerBuilder {
     sockets: Option<Vec<Bound>>,
     tls: Option<Arc<dyn TlsAcceptor>>,
     workers: Option<usize>,
+    protocol_log: Option<Arc<dyn ProtocolLog>>,
     log: Option<slog::Logger>,
 }
 
@@ -119,6 +124,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Where a record of every command goes, in place of the files of `[protocol_log]`.
+    #[must_use]
+    pub fn protocol_log(mut self, log: Arc<dyn ProtocolLog>) -> Self {
+        self.protocol_log = Some(log);
+        self
+    }
+
     /// Where to log; by default nowhere.
     #[must_use]
     pub fn log(mut self, log: slog::Logger) -> Self {
@@ -154,6 +166,10 @@ impl ServerBuilder {
         let log = self
             .log
             .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
+        let files = match self.protocol_log {
+            Some(_) => None,
+            None => protocol_log_of(&config, &log).await?,
+        };
         let blueprint = Blueprint {
             store: store.clone(),
             passwords,
@@ -162,13 +178,15 @@ impl ServerBuilder {
                 .unwrap_or_else(|| mechanisms_of(&config.auth)),
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits: config.limits.limits(),
+            sites: sites(&config)?,
+            protocol_log: self.protocol_log.or_else(|| files.clone().map(|files| files as _)),
             bindings,
             workers: self.workers.unwrap_or_else(|| workers_of(&config)),
             log: log.clone(),
         };
         let tree = TreeHandle::start(blueprint).map_err(StartError::Tree)?;
         let config = Mutex::new(config);
-        Ok(ServerHandle::new(Parts {
+        let server = ServerHandle::new(Parts {
             tree,
             store,
             directory,
@@ -176,8 +194,11 @@ impl ServerBuilder {
             certificates,
             config,
             listeners_given,
+            protocol_log: files,
             log,
-        }))
+        });
+        watch::begin(&server);
+        Ok(server)
     }
 }
 
@@ -195,6 +216,23 @@ async fn prepare(
     prepared
         .await
         .unwrap_or_else(|panic| Err(StartError::Tree(std::io::Error::other(panic))))
+}
+
+/// The files of the protocol log, if it is kept.
+async fn protocol_log_of(
+    config: &Config,
+    log: &slog::Logger,
+) -> Result<Option<Arc<FileLog>>, StartError> {
+    if !config.protocol_log.enabled {
+        return Ok(None);
+    }
+    let rules = rules_of(&config.protocol_log, &config.server.store);
+    let (folder, log) = (rules.folder.clone(), log.clone());
+    let started = actix_rt::task::spawn_blocking(move || FileLog::start(rules, log));
+    match started.await.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+        Ok(files) => Ok(Some(Arc::new(files))),
+        Err(source) => Err(StartError::ProtocolLog { folder, source }),
+    }
 }
 
 fn passwords_of(

@@ -13,7 +13,11 @@ use mailroost_storage::{
 use super::ServerError;
 use super::certificates::Certificates;
 use super::intake::{blocking, stage};
+use super::watch;
 use crate::config::Config;
+use crate::protocol_log::FileLog;
+
+const SECS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// How often the removal of a user is tried again when a session got in between.
 const REMOVALS_MAX: usize = 3;
@@ -33,6 +37,7 @@ pub(super) struct Parts {
     pub(super) config: Mutex<Config>,
     /// The listeners came from the builder; those of a configuration do not count.
     pub(super) listeners_given: bool,
+    pub(super) protocol_log: Option<Arc<FileLog>>,
     pub(super) log: slog::Logger,
 }
 
@@ -53,7 +58,17 @@ impl ServerHandle {
     /// What somebody should look after, one line each: certificates that end soon (`now_secs`
     /// is since 1970-01-01 UTC), keys that everybody can read.
     pub fn certificate_warnings(&self, now_secs: i64) -> Vec<String> {
-        self.parts.certificates.warnings(now_secs)
+        let ahead = self.config().tls.expiry_warning.value() * SECS_PER_DAY;
+        let ahead = i64::try_from(ahead).unwrap_or(i64::MAX);
+        self.parts.certificates.warnings(now_secs, ahead)
+    }
+
+    pub(super) fn certificates(&self) -> &Certificates {
+        &self.parts.certificates
+    }
+
+    pub(super) fn logger(&self) -> &slog::Logger {
+        &self.parts.log
     }
 
     /// The addresses served, in the order in which they were given.
@@ -232,12 +247,17 @@ impl ServerHandle {
             }
             // What needs a restart stays as it is, so that the next comparison is right.
             current.tls = config.tls;
+            current.certificate = config.certificate;
+            if !needs_restart.contains(&"listener") {
+                current.listener = config.listener;
+            }
             current.protocol = config.protocol;
             slog::info!(parts.log, "configuration reloaded";
                 "needs_restart" => needs_restart.join(", "));
             Ok::<_, ServerError>(Reloaded { needs_restart })
         })
         .await
+        .inspect(|_| watch::warn_of_certificates(self))
     }
 
     /// No new connections; sessions end at a command boundary with a notice, and QUITs that
@@ -246,16 +266,24 @@ impl ServerHandle {
     pub async fn drain(&self) {
         let patience = self.config().server.drain_timeout.duration();
         self.parts.tree.drain(patience).await;
+        self.flush_protocol_log().await;
     }
 
     /// Cuts everything now. Resolves like `drain`.
     pub async fn stop(&self) {
         self.parts.tree.stop().await;
+        self.flush_protocol_log().await;
     }
 
     /// Resolves when the server has ended, and says why.
     pub async fn ended(&self) -> Ended {
         self.parts.tree.ended().await
+    }
+
+    async fn flush_protocol_log(&self) {
+        if let Some(log) = self.parts.protocol_log.clone() {
+            let _ = actix_rt::task::spawn_blocking(move || log.flush()).await;
+        }
     }
 
     fn config(&self) -> std::sync::MutexGuard<'_, Config> {

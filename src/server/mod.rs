@@ -9,6 +9,7 @@ mod watch;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use mailroost_actors::TreeError;
 use mailroost_auth::HashError;
@@ -60,6 +61,14 @@ pub enum StartError {
     /// Password hashes cannot be made as the settings say.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// The protocol log cannot be kept.
+    #[error("cannot keep a protocol log in {}: {source}", folder.display())]
+    ProtocolLog {
+        /// Where.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The supervision tree did not start.
     #[error("the supervision tree does not start: {0}")]
     Tree(io::Error),

@@ -34,7 +34,7 @@ use crate::relay::Sites;
 use crate::supervise::Crash;
 use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
 use crate::tls::{BoxedIo, TlsAcceptor};
-use crate::{Limits, Security};
+use crate::{Limits, ProtocolLog, Security};
 use account::Account;
 pub(crate) use admission::{Admission, Crowded, Place};
 pub(crate) use registry::{OpenedMark, Registry};
@@ -45,6 +45,7 @@ pub(crate) use supervisor::{Admit, EndMaildrop, EndSessions, SessionSupervisor};
 pub(crate) struct SessionParts {
     pub(crate) limits: Limits,
     pub(crate) sites: Sites,
+    pub(crate) protocol_log: Option<Arc<dyn ProtocolLog>>,
     pub(crate) admission: Admission,
     pub(crate) registry: Registry,
     pub(crate) directory: Addr<DirectoryActor>,
@@ -227,6 +228,14 @@ impl Handler<Crash> for SessionActor {
 }
 
 impl Wire {
+    /// The server's end, where it has an address.
+    fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.local_addr().ok(),
+            Self::Other(_) => None,
+        }
+    }
+
     /// The stream, bound to the thread that calls.
     fn into_stream(self) -> std::io::Result<stream::Stream> {
         match self {

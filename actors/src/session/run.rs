@@ -9,6 +9,7 @@ use super::account::{Account, End, Facts, Relayed};
 use super::effects::Effects;
 use super::stream::Stream;
 use super::{SessionParts, Signals, Start, Wire};
+use crate::protocol_log::Recorder;
 use crate::timer::Activity;
 use crate::tls::{BoxedIo, TlsAcceptor, TlsConnection};
 use crate::{Security, clock};
@@ -36,6 +37,10 @@ pub(super) async fn run(
         "peer" => connection.peer.to_string(),
     ));
     let (wire, security) = (connection.wire, connection.security);
+    let recorder = parts.protocol_log.as_ref().map(|log| {
+        let recorder = Recorder::new(log, number, wire.local(), connection.peer);
+        Box::new(recorder)
+    });
     // Boxed: a handshake is large and short, a session is long.
     let begun = Box::pin(begin(&parts, wire, security, connection.tls.as_ref()));
     let (line, started) = match begun.await {
@@ -57,7 +62,10 @@ pub(super) async fn run(
     if let Some(started) = started {
         effects.tls_started(started.binding);
     }
-    let session = Session::new(policy, transport, clock::now());
+    let mut session = Session::new(policy, transport, clock::now());
+    if recorder.is_some() {
+        session.keep_log(clock::now());
+    }
     let mut driver = Driver {
         line,
         deadline: session.deadline(),
@@ -67,6 +75,7 @@ pub(super) async fn run(
         signals,
         activity,
         account,
+        recorder,
         relayed: None,
         end: None,
     };
@@ -125,6 +134,11 @@ pub(super) struct Binding {
 }
 
 impl Line<'_> {
+    /// All octets to the client, those that wait included.
+    fn octets_out(&self) -> u64 {
+        self.sent + self.out.len() as u64
+    }
+
     /// Writes `out`, then `after`, and lets go of a large buffer.
     pub(super) async fn write(&mut self, after: &[u8]) -> std::io::Result<()> {
         if self.out.is_empty() && after.is_empty() {
@@ -182,6 +196,8 @@ pub(super) struct Driver<'a> {
     pub(super) signals: Arc<Signals>,
     pub(super) activity: Arc<Activity>,
     account: Arc<Account>,
+    /// Where the record of every command goes, if one is kept.
+    recorder: Option<Box<Recorder>>,
     /// Where it was handed on to, if it was.
     pub(super) relayed: Option<Relayed>,
     /// When the client will have been inactive for too long.
@@ -193,14 +209,19 @@ impl Driver<'_> {
     async fn drive(&mut self) {
         self.end = Some(loop {
             let step = self.session.next(clock::now(), &mut self.line.out);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.pass_on(&mut self.session);
+            }
             let done = match step {
                 Step::NeedInput => self.need_input().await,
                 Step::Flush => self.line.write(&[]).await.map_err(cut),
                 Step::Shared(listing) => self.line.write(&listing).await.map_err(cut),
                 Step::Effect(effect) => {
                     self.activity.at_work();
+                    let before = self.line.octets_out();
                     match self.effects.carry_out(effect, &mut self.line).await {
                         Ok(outcome) => {
+                            self.session.log_sent(self.line.octets_out() - before);
                             self.session
                                 .resume(outcome, clock::now(), &mut self.line.out);
                             Ok(())
@@ -307,6 +328,14 @@ impl Driver<'_> {
 /// Whatever ends the session, a panic or the tree, its facts are left for the report.
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            let why = match &self.end {
+                Some(End::Closed(reason)) => format!("{reason:?}"),
+                Some(End::Cut(why)) => why.clone(),
+                None => "it was cut".to_owned(),
+            };
+            recorder.close(&mut self.session, &why, clock::now());
+        }
         self.account.close(Facts {
             summary: self.session.summary().clone(),
             received: self.line.received,

@@ -61,6 +61,7 @@ impl Scene {
                 password: user.password.clone(),
                 maildrop: added.maildrop,
                 disabled: user.disabled,
+                site: user.site.clone(),
             });
         }
         let mechanisms = stage.mechanisms.iter().map(|name| {
@@ -78,6 +79,7 @@ impl Scene {
             mechanisms: mechanisms.collect::<Result<_, _>>()?,
             policy: Arc::new(stage.settings.policy()),
             limits,
+            protocol_log: None,
             sites: Sites::default(),
             bindings: if pipes {
                 Vec::new()
