@@ -7,10 +7,12 @@ build=(gcc libc6-dev libssl-dev pkg-config)
 clients=(curl fetchmail mpop getmail6 openssl python3 perl)
 # Other servers: one that sessions are handed on to.
 servers=(dovecot-pop3d)
+# What looks at TLS from outside.
+scanners=(testssl.sh)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${scanners[@]}") ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
     exit 64

@@ -90,7 +90,9 @@ fn value(text: &str, table: &DeTable<'_>, at: usize, message: &str) -> String {
     };
     let accepted = match (entry, path.as_slice()) {
         (Some(entry), _) => entry.accepted,
-        (None, [section]) if section == "listener" => "sections [[listener]]".into(),
+        (None, [section]) if ["listener", "certificate", "site"].contains(&section.as_str()) => {
+            format!("sections [[{section}]]")
+        }
         (None, [section]) => format!("a section [{section}]"),
         (None, _) => message
             .split_once("expected ")

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Config, ListenerSettings, LoginType, Security, TlsProvider};
+use super::{Config, ListenerSettings, LoginType, Security};
 use crate::tls::{
     CertificateError, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
 };
@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     listeners_apart(config)?;
     certificates(config)?;
     somebody_can_log_on(config)?;
+    super::site::check(config)?;
     let work = config.auth.argon2_memory.value() * config.auth.argon2_passes.value();
     if work > ARGON2_WORK_KIB_MAX {
         let why = format!("memory times passes is {work} KiB, more than {ARGON2_WORK_KIB_MAX}");
@@ -71,28 +72,41 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn certificates(config: &Config) -> Result<(), Conflict> {
-    let provider = config.tls.provider;
-    pair(
-        "tls",
-        0,
-        provider,
-        config.tls.certificate.as_deref(),
-        config.tls.key.as_deref(),
-    )?;
+    let tls = &config.tls;
+    let alone = tls.key.is_some() || tls.password_file.is_some();
+    loadable(config, "tls", 0, tls.certificate_files(), alone)?;
+    for (index, further) in config.certificate.iter().enumerate() {
+        loadable(
+            config,
+            "certificate",
+            index,
+            further.certificate_files(),
+            true,
+        )?;
+        if tls.certificate.is_none() {
+            let why =
+                "[[certificate]] is for clients that ask for its names, and some ask for none";
+            return Err(Conflict {
+                section: "tls",
+                index: 0,
+                key: "certificate",
+                why: why.into(),
+            });
+        }
+    }
     for (index, listener) in config.listener.iter().enumerate() {
-        pair(
+        let alone = listener.key.is_some() || listener.password_file.is_some();
+        loadable(
+            config,
             "listener",
             index,
-            provider,
-            listener.certificate.as_deref(),
-            listener.key.as_deref(),
+            listener.certificate_files(),
+            alone,
         )?;
         let implicit = listener.security == Security::ImplicitTls;
-        if implicit && config.tls.certificate.is_none() && listener.certificate.is_none() {
-            let why = format!(
-                "the listener on {} has implicit TLS",
-                listener.socket_address()
-            );
+        if implicit && tls.certificate.is_none() && listener.certificate.is_none() {
+            let address = listener.socket_address();
+            let why = format!("the listener on {address} has implicit TLS");
             return Err(Conflict {
                 section: "tls",
                 index: 0,
@@ -101,55 +115,88 @@ fn certificates(config: &Config) -> Result<(), Conflict> {
             });
         }
     }
-    Ok(())
-}
-
-/// A certificate and its key: both or none, and such that they can be served.
-fn pair(
-    section: &'static str,
-    index: usize,
-    provider: TlsProvider,
-    certificate: Option<&Path>,
-    key: Option<&Path>,
-) -> Result<(), Conflict> {
-    let conflict = |key, why| {
-        Err(Conflict {
-            section,
-            index,
-            key,
-            why,
-        })
-    };
-    let (certificate, key) = match (certificate, key) {
-        (None, None) => return Ok(()),
-        (Some(_), None) => return conflict("key", "the certificate needs its private key".into()),
-        (None, Some(_)) => return conflict("certificate", "the key needs its certificate".into()),
-        (Some(certificate), Some(key)) => (certificate.to_owned(), key.to_owned()),
-    };
-    let files = CertificateFiles { certificate, key };
-    let settings = TlsSettings {
-        provider: provider.into(),
-        certificates: vec![files.clone()],
-    };
-    match ReloadableAcceptor::new(settings) {
-        Ok(_) => Ok(()),
-        Err(error) => conflict(blamed(&error, &files.key), error.to_string()),
+    let first = tls.certificate_files();
+    let all = first.map(|first| ReloadableAcceptor::new(config.tls_settings(first)));
+    match all {
+        Some(Err(TlsSetupError::TooManyCertificates { given })) => {
+            let why = format!("native-tls serves 1 certificate, not {given}");
+            Err(Conflict {
+                section: "tls",
+                index: 0,
+                key: "provider",
+                why,
+            })
+        }
+        Some(Ok(_) | Err(_)) | None => Ok(()),
     }
 }
 
-/// Which of the two settings is wrong.
-fn blamed(error: &TlsSetupError, key: &Path) -> &'static str {
-    let about_key = match error {
-        TlsSetupError::Certificate(CertificateError::Unreadable { path, .. })
-        | TlsSetupError::Certificate(CertificateError::TooLarge { path }) => path == key,
-        TlsSetupError::Certificate(
-            CertificateError::NoKey { .. }
-            | CertificateError::EncryptedKey { .. }
-            | CertificateError::Mismatch { .. },
-        ) => true,
-        _ => false,
+/// Whether a certificate can be served. What goes with one is of no use `alone`.
+fn loadable(
+    config: &Config,
+    section: &'static str,
+    index: usize,
+    files: Option<CertificateFiles>,
+    alone: bool,
+) -> Result<(), Conflict> {
+    let Some(files) = files else {
+        let why = "it is missing, but what goes with it is not".into();
+        let conflict = Conflict {
+            section,
+            index,
+            key: "certificate",
+            why,
+        };
+        return if alone { Err(conflict) } else { Ok(()) };
     };
-    if about_key { "key" } else { "certificate" }
+    let settings = TlsSettings {
+        provider: config.tls.provider.into(),
+        minimum: config.tls.minimum_version.into(),
+        certificates: vec![files.clone()],
+    };
+    let (section, key, why) = match ReloadableAcceptor::new(settings) {
+        Ok(_) => return Ok(()),
+        Err(error @ TlsSetupError::MinimumTooHigh) => ("tls", "minimum_version", error.to_string()),
+        Err(error) => (section, blamed(&error, &files), error.to_string()),
+    };
+    Err(Conflict {
+        section,
+        index,
+        key,
+        why,
+    })
+}
+
+/// Which of the three settings is wrong.
+fn blamed(error: &TlsSetupError, files: &CertificateFiles) -> &'static str {
+    let TlsSetupError::Certificate(error) = error else {
+        return "certificate";
+    };
+    let setting_of = |path: &Path| {
+        if files.key.as_deref() == Some(path) {
+            "key"
+        } else if files.password.as_deref() == Some(path) {
+            "password_file"
+        } else {
+            "certificate"
+        }
+    };
+    match error {
+        CertificateError::NoPassword { .. } => "password_file",
+        CertificateError::WrongPassword { password, .. } => setting_of(password),
+        CertificateError::NoKey { .. } => "key",
+        CertificateError::TwoKeys { key, .. } | CertificateError::Mismatch { key, .. } => {
+            setting_of(key)
+        }
+        CertificateError::Unreadable { path, .. }
+        | CertificateError::TooLarge { path }
+        | CertificateError::NoCertificate { path, .. }
+        | CertificateError::UnknownForm { path, .. }
+        | CertificateError::Incomplete { path }
+        | CertificateError::OutdatedEncryption { path }
+        | CertificateError::UnusablePassword { path }
+        | CertificateError::Refused { path, .. } => setting_of(path),
+    }
 }
 
 fn somebody_can_log_on(config: &Config) -> Result<(), Conflict> {

@@ -10,15 +10,19 @@ pub(super) fn print(config: &Config) -> String {
     let mut last = "";
     for (name, about, entries) in config.sections() {
         out.push('\n');
-        // Listeners are many; the first one explains the keys.
+        // Listeners, certificates and sites are many; the first one explains the keys.
         let first = name != last;
         if first {
             comment(&mut out, about);
         }
-        let header = if name == "listener" {
-            "[[listener]]".into()
-        } else {
-            format!("[{name}]")
+        let header = match name {
+            "listener" => "[[listener]]".into(),
+            // There is none; its keys are comments as well.
+            "certificate" if config.certificate.is_empty() => "# [[certificate]]".into(),
+            "certificate" => "[[certificate]]".into(),
+            "site" if config.site.is_empty() => "# [[site]]".into(),
+            "site" => "[[site]]".into(),
+            name => format!("[{name}]"),
         };
         let _ = writeln!(out, "{header}");
         for entry in &entries {
@@ -29,6 +33,9 @@ pub(super) fn print(config: &Config) -> String {
                 explain(&mut out, entry);
             }
             let _ = match &entry.value {
+                Some(value) if header.starts_with('#') => {
+                    writeln!(out, "# {} = {value}", entry.key)
+                }
                 Some(value) => writeln!(out, "{} = {value}", entry.key),
                 None => writeln!(out, "# {} =", entry.key),
             };

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use mailroost_auth::{Cost, HashError};
 
 use super::section::section;
-use super::value::{Domain, Kib, Ranged, Seconds, choice};
+use super::site::SiteName;
+use super::value::{Days, Domain, Kib, Ranged, Seconds, choice};
+use crate::tls::{self, CertificateFiles};
 
 section! {
     /// The daemon as a whole.
@@ -19,6 +21,9 @@ section! {
         /// Domains that may stand behind a user name: with "example.org", the user "ann" can
         /// also log on as "ann@example.org".
         domains: Vec<Domain> = Vec::new(),
+        /// The site that this server belongs to. Users of another one have their maildrops
+        /// there: see protocol.foreign_site and [[site]].
+        site: Option<SiteName> = None,
         /// Threads that serve sessions and mailboxes. Not set: one for each processor.
         workers: Option<Ranged<1, 1024>> = None,
         /// How long sessions may take to end when the daemon is told to stop.
@@ -37,22 +42,46 @@ section! {
         /// "stls": plaintext at first, STLS where there is a certificate.
         /// "implicit_tls": the TLS handshake comes first (RFC 8314).
         security: Security = Security::Stls,
-        /// A certificate chain for this listener alone (PEM). Not set: that of [tls].
+        /// A certificate for this listener alone, in the same forms as that of [tls]. Not set:
+        /// that of [tls].
         certificate: Option<PathBuf> = None,
-        /// The private key that goes with it (PEM).
+        /// The private key that goes with it.
         key: Option<PathBuf> = None,
+        /// The file whose first line is the password of the key.
+        password_file: Option<PathBuf> = None,
     }
 }
 
 section! {
     /// Transport Layer Security.
     pub struct TlsSettings {
-        /// "openssl" serves TLS 1.2 and 1.3; "native-tls" never negotiates TLS 1.3.
+        /// "openssl" serves TLS 1.2 and 1.3; "native-tls" never negotiates TLS 1.3, and has one
+        /// certificate.
         provider: TlsProvider = TlsProvider::Openssl,
-        /// The certificate chain (PEM), the server's own certificate first.
+        /// Clients that have nothing newer than what came before it are refused.
+        minimum_version: TlsVersion = TlsVersion::Tls12,
+        /// The certificate chain (PEM), the server's own certificate first; or a PKCS#12 file.
         certificate: Option<PathBuf> = None,
-        /// The private key that goes with it (PEM).
+        /// The private key that goes with it (PEM). Not set: it is in the file of the
+        /// certificate.
         key: Option<PathBuf> = None,
+        /// A file whose first line is the password of the key or of the PKCS#12 file.
+        password_file: Option<PathBuf> = None,
+        /// How long before a certificate ends the log begins to warn of it.
+        expiry_warning: Days<0, 365> = Days::fixed(21),
+    }
+}
+
+section! {
+    /// A further certificate, for clients that ask for one of its names (SNI). Repeat the
+    /// section for each one.
+    pub struct CertificateSettings {
+        /// As in [tls].
+        certificate: Option<PathBuf> = None,
+        /// As in [tls].
+        key: Option<PathBuf> = None,
+        /// As in [tls].
+        password_file: Option<PathBuf> = None,
     }
 }
 
@@ -123,6 +152,16 @@ choice! {
 }
 
 choice! {
+    /// A version of the protocol.
+    pub enum TlsVersion {
+        /// TLS 1.2.
+        Tls12 = "1.2",
+        /// TLS 1.3.
+        Tls13 = "1.3",
+    }
+}
+
+choice! {
     /// A SASL mechanism that comes with the server.
     pub enum MechanismName {
         /// RFC 4616.
@@ -156,7 +195,7 @@ choice! {
     }
 }
 
-impl From<TlsProvider> for crate::tls::Provider {
+impl From<TlsProvider> for tls::Provider {
     fn from(provider: TlsProvider) -> Self {
         match provider {
             TlsProvider::Openssl => Self::Openssl,
@@ -164,6 +203,33 @@ impl From<TlsProvider> for crate::tls::Provider {
         }
     }
 }
+
+impl From<TlsVersion> for tls::MinimumVersion {
+    fn from(version: TlsVersion) -> Self {
+        match version {
+            TlsVersion::Tls12 => Self::Tls12,
+            TlsVersion::Tls13 => Self::Tls13,
+        }
+    }
+}
+
+/// Sections that name a certificate and what goes with it do it with the same keys.
+macro_rules! names_a_certificate {
+    ($($name:ident)+) => {$(
+        impl $name {
+            /// The files of its certificate; `None` without one.
+            pub fn certificate_files(&self) -> Option<CertificateFiles> {
+                Some(CertificateFiles {
+                    certificate: self.certificate.clone()?,
+                    key: self.key.clone(),
+                    password: self.password_file.clone(),
+                })
+            }
+        }
+    )+};
+}
+
+names_a_certificate!(TlsSettings CertificateSettings ListenerSettings);
 
 impl AuthSettings {
     /// What a new hash costs. One lane: a check shall take one processor.

@@ -186,11 +186,8 @@ impl Daemon {
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err("reading it failed".into()),
             };
-            match reloaded {
-                Ok(_) => {}
-                Err(error) => {
-                    error!(log, "configuration refused, the old one stays"; "error" => error);
-                }
+            if let Err(error) = reloaded {
+                error!(log, "configuration refused, the old one stays"; "error" => error);
             }
         });
     }

@@ -1,7 +1,7 @@
 //! The certificates of the listeners, and how they are replaced while sessions go on.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mailroost_actors::tls::TlsAcceptor;
@@ -10,13 +10,7 @@ use mailroost_actors::{Binding, Security as TreeSecurity};
 use super::StartError;
 use super::sockets::Bound;
 use crate::config::{Config, ListenerSettings, Security};
-use crate::tls::{
-    CertificateFacts, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
-};
-
-/// How far ahead the end of a certificate is told, in seconds: three weeks, when whoever renews
-/// them should have done it.
-const EXPIRY_AHEAD_SECS: i64 = 21 * 24 * 60 * 60;
+use crate::tls::{CertificateFiles, ReloadableAcceptor, TlsSetupError};
 
 /// Who makes TLS on which listener.
 pub(super) struct Certificates {
@@ -24,10 +18,10 @@ pub(super) struct Certificates {
     loaded: Vec<(Source, Arc<ReloadableAcceptor>)>,
 }
 
-/// Where a certificate stands in the configuration, and in which files it is.
+/// Where a listener's default certificate stands in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Source {
-    /// The listener that has it for itself; `None` is `[tls]`.
+    /// The listener that has its own; `None` is `[tls]`.
     listener: Option<SocketAddr>,
     files: CertificateFiles,
 }
@@ -44,22 +38,41 @@ impl Certificates {
         let mut loaded = Vec::new();
         if given.is_none() {
             for source in sources(config) {
-                let acceptor = ReloadableAcceptor::new(settings(config, &source))?;
+                let acceptor = ReloadableAcceptor::new(config.tls_settings(source.files.clone()))?;
                 loaded.push((source, Arc::new(acceptor)));
             }
         }
         Ok(Self { given, loaded })
     }
 
-    /// What somebody should look after, one line each.
-    pub(super) fn warnings(&self, now_secs: i64) -> Vec<String> {
-        let facts = self
-            .loaded
-            .iter()
-            .flat_map(|(_, acceptor)| acceptor.certificates());
-        facts
-            .flat_map(|facts: CertificateFacts| facts.warnings(now_secs, EXPIRY_AHEAD_SECS))
-            .collect()
+    /// Whether there is anything to look after.
+    pub(super) fn is_empty(&self) -> bool {
+        self.loaded.is_empty()
+    }
+
+    /// What somebody should look after within `ahead_secs`, one line each.
+    pub(super) fn warnings(&self, now_secs: i64, ahead_secs: i64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (_, acceptor) in &self.loaded {
+            for facts in acceptor.certificates() {
+                warnings.extend(facts.warnings(now_secs, ahead_secs));
+            }
+        }
+        // Many listeners show the same one.
+        let mut told = HashSet::new();
+        warnings.retain(|warning| told.insert(warning.clone()));
+        warnings
+    }
+
+    /// New keys for session tickets; see [`ReloadableAcceptor::renew_ticket_keys`].
+    ///
+    /// # Errors
+    /// The first one. The others are renewed all the same.
+    pub(super) fn renew_ticket_keys(&self) -> Result<(), TlsSetupError> {
+        let acceptors = self.loaded.iter().map(|(_, acceptor)| acceptor);
+        acceptors.fold(Ok(()), |renewed, acceptor| {
+            renewed.and(acceptor.renew_ticket_keys())
+        })
     }
 
     /// The socket with the TLS that it needs or offers.
@@ -90,19 +103,19 @@ impl Certificates {
         let sources = sources(config);
         // What can be loaded now can be loaded again a moment later.
         for source in &sources {
-            ReloadableAcceptor::new(settings(config, source))?;
+            ReloadableAcceptor::new(config.tls_settings(source.files.clone()))?;
         }
         let mut all_known = true;
         for source in &sources {
             match self.place(source) {
-                Some(acceptor) => acceptor.replace(settings(config, source))?,
+                Some(acceptor) => acceptor.replace(config.tls_settings(source.files.clone()))?,
                 None => all_known = false,
             }
         }
         Ok(all_known || self.given.is_some())
     }
 
-    /// Where a certificate belongs, though it may be in other files now.
+    /// Where certificates belong, though they may be in other files now.
     fn place(&self, source: &Source) -> Option<&ReloadableAcceptor> {
         let same = |known: &Source| known == source;
         let same_listener = |known: &Source| known.listener == source.listener;
@@ -116,11 +129,7 @@ impl Certificates {
         if let Some(given) = &self.given {
             return Some(given.clone());
         }
-        let own = source(
-            Some(listener.socket_address()),
-            &listener.certificate,
-            &listener.key,
-        );
+        let own = own(listener);
         let (_, acceptor) = self.loaded.iter().find(|(known, _)| match &own {
             Some(own) => known == own,
             None => known.listener.is_none(),
@@ -129,29 +138,23 @@ impl Certificates {
     }
 }
 
-/// The certificates that a configuration names.
+/// The default certificates that a configuration names.
 fn sources(config: &Config) -> Vec<Source> {
-    let own = config.listener.iter().filter_map(|listener| {
-        let address = Some(listener.socket_address());
-        source(address, &listener.certificate, &listener.key)
+    let everybody = config.tls.certificate_files();
+    let everybody = everybody.map(|files| Source {
+        listener: None,
+        files,
     });
-    let everybody = source(None, &config.tls.certificate, &config.tls.key);
-    everybody.into_iter().chain(own).collect()
+    everybody
+        .into_iter()
+        .chain(config.listener.iter().filter_map(own))
+        .collect()
 }
 
-fn source(
-    listener: Option<SocketAddr>,
-    certificate: &Option<PathBuf>,
-    key: &Option<PathBuf>,
-) -> Option<Source> {
-    let (certificate, key) = (certificate.clone()?, key.clone()?);
-    let files = CertificateFiles { certificate, key };
-    Some(Source { listener, files })
-}
-
-fn settings(config: &Config, source: &Source) -> TlsSettings {
-    TlsSettings {
-        provider: config.tls.provider.into(),
-        certificates: vec![source.files.clone()],
-    }
+fn own(listener: &ListenerSettings) -> Option<Source> {
+    let files = listener.certificate_files()?;
+    Some(Source {
+        listener: Some(listener.socket_address()),
+        files,
+    })
 }

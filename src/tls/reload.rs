@@ -30,7 +30,7 @@ pub enum MinimumVersion {
 }
 
 /// What is served, and by what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsSettings {
     /// By what.
     pub provider: Provider,

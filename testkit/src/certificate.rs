@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mailroost::tls::{CertificateFiles, LOOPBACK_NAMES, OpensslAcceptor, self_signed};
+use mailroost::tls::{CertificateFiles, LOOPBACK_NAMES, ReloadableAcceptor, TlsSettings, self_signed};
 use mailroost_actors::tls::TlsAcceptor;
 
 /// A self-signed certificate for this machine's loopback names, as files in a folder of its own
 /// that is removed when the value is dropped.
 pub struct TestCertificate {
     folder: tempfile::TempDir,
-    acceptor: Arc<OpensslAcceptor>,
+    acceptor: Arc<ReloadableAcceptor>,
 }
 
 impl TestCertificate {
@@ -25,8 +25,11 @@ impl TestCertificate {
         let key = folder.path().join("key.pem");
         std::fs::write(&certificate, made.certificate)?;
         std::fs::write(&key, made.key.as_bytes())?;
-        let files = CertificateFiles::pem(certificate, key);
-        let acceptor = OpensslAcceptor::new(&files, &[]).map_err(std::io::Error::other)?;
+        let settings = TlsSettings {
+            certificates: vec![CertificateFiles::pem(certificate, key)],
+            ..TlsSettings::default()
+        };
+        let acceptor = ReloadableAcceptor::new(settings).map_err(std::io::Error::other)?;
         let acceptor = Arc::new(acceptor);
         Ok(Self { folder, acceptor })
     }
