@@ -1,5 +1,6 @@
 //! Users of another site (MS-STANXPOP3 C0010), with two servers of ours and with Dovecot.
 
+mod daemon_program;
 mod site_servers;
 
 use actix::System;
@@ -209,6 +210,37 @@ fn the_budget_of_a_site_is_kept_and_comes_back() {
         let mut third = Client::connect(south.address()).await;
         assert!(third.log_on("ann", "secret").await.starts_with("+OK"));
     });
+}
+
+#[test]
+fn the_site_of_a_user_is_set_on_the_command_line() {
+    let place = daemon_program::Place::new();
+    let user = |arguments: &[&str]| place.run(&[&["user"], arguments].concat(), "secret\n");
+    let site_of = |name: &str| {
+        let shown = user(&["show", name]).text();
+        let line = shown.lines().find(|line| line.starts_with("site"));
+        line.unwrap().split_whitespace().last().unwrap().to_owned()
+    };
+    user(&["add", "ann", "--password-stdin", "--site", "North"]).octets();
+    user(&["add", "bob", "--no-password"]).octets();
+    assert_eq!(
+        (site_of("ann"), site_of("bob")),
+        ("north".into(), "any".into())
+    );
+    user(&["set", "bob", "--site", "south-1"]).octets();
+    user(&["set", "ann", "--pop", "off"]).octets();
+    assert_eq!(
+        (site_of("ann"), site_of("bob")),
+        ("north".into(), "south-1".into())
+    );
+    user(&["set", "ann", "--no-site"]).octets();
+    assert_eq!(site_of("ann"), "any");
+    let refused = user(&["set", "ann", "--site", "a b"]);
+    assert_eq!(refused.status, Some(64));
+    assert!(
+        refused.stderr.contains("accepted: 1 to 64 of a-z"),
+        "{refused:?}"
+    );
 }
 
 #[test]

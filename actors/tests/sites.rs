@@ -1,5 +1,6 @@
 //! Users of other sites (MS-STANXPOP3 C0010): refused, or handed on to a server that this test
 //! plays on an in-memory pipe.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod fixture;
 

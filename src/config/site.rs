@@ -185,3 +185,108 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigError;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        let plain = "listener = []\nprotocol.login_type = \"plain_text_login\"\n";
+        Config::parse("m.toml", &format!("{plain}{text}"))
+    }
+
+    fn refusal(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_site_needs_a_name_and_an_address_and_the_rest_is_safe() {
+        let text = "[[site]]\nname = \"North\"\naddress = \"pop.example.org\"\n";
+        let config = parse(text).unwrap();
+        let site = &config.site[0];
+        assert_eq!(site.name.as_ref().unwrap().as_str(), "north");
+        assert_eq!(
+            (site.port(), site.security),
+            (995, SiteSecurity::ImplicitTls)
+        );
+        assert!(site.verify_certificate);
+        let missing = refusal("[[site]]\nname = \"north\"\n");
+        assert!(
+            missing.starts_with("m.toml: site.address is not set: a site needs address; accepted:"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_site_is_said_in_one_line() {
+        let way = "address = \"127.0.0.1\"\n";
+        let table = [
+            (
+                "[[site]]\nname = \"a b\"\n".to_owned(),
+                "m.toml:4: site.name = \"a b\": not the name of a site; accepted: 1 to 64 of a-z, \
+                 0-9, \".\", \"-\" and \"_\"",
+            ),
+            (
+                format!("[[site]]\nname = \"a\"\n{way}[[site]]\nname = \"A\"\n{way}"),
+                "m.toml:7: site.name = \"A\": there is a site a already; accepted: 1 to 64 of a-z, \
+                 0-9, \".\", \"-\" and \"_\"",
+            ),
+            (
+                format!("[server]\nsite = \"a\"\n[[site]]\nname = \"a\"\n{way}"),
+                "m.toml:6: site.name = \"a\": a is server.site itself; accepted: 1 to 64 of a-z, \
+                 0-9, \".\", \"-\" and \"_\"",
+            ),
+            (
+                "[[site]]\nsecurity = \"plain\"\n".to_owned(),
+                "m.toml:4: site.security = \"plain\": unknown value; accepted: \"implicit_tls\", \
+                 \"stls\", \"dangerous_plaintext\"",
+            ),
+            (
+                format!("[[site]]\nname = \"a\"\n{way}ca_file = \"/nowhere\"\n"),
+                "m.toml:6: site.ca_file = \"/nowhere\": cannot read /nowhere: No such file or \
+                 directory (os error 2); accepted: a path",
+            ),
+            (
+                "[[site]]\nprot = 3\n".to_owned(),
+                "m.toml:4: site.prot: unknown key; nearest: port",
+            ),
+            (
+                "[site]\nname = \"a\"\n".to_owned(),
+                "m.toml:3: site: wrong type; accepted: sections [[site]]",
+            ),
+        ];
+        for (text, line) in table {
+            assert_eq!(refusal(&text), line, "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, "no certificate").unwrap();
+        let text = format!(
+            "[[site]]\nname = \"a\"\naddress = \"::1\"\nca_file = \"{}\"\n",
+            file.display()
+        );
+        let refusal = refusal(&text);
+        assert!(
+            refusal.contains("holds no certificate in PEM form"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn what_is_printed_of_sites_can_be_read() {
+        let text = "[server]\nsite = \"south\"\n[[site]]\nname = \"north\"\naddress = \"::1\"\n";
+        let config = parse(text).unwrap();
+        assert_eq!(
+            parse("").unwrap().print().matches("\n# [[site]]\n").count(),
+            1
+        );
+        let printed = config.print();
+        assert!(printed.contains("\n[[site]]\n") && printed.contains("\nname = \"north\"\n"));
+        assert_eq!(Config::parse("m.toml", &printed).unwrap().site, config.site);
+    }
+}

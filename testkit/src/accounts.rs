@@ -26,6 +26,8 @@ pub struct Account {
     pub maildrop: MaildropId,
     /// Whether POP3 is switched off for the user.
     pub disabled: bool,
+    /// The site that they belong to, if it matters.
+    pub site: Option<Box<str>>,
 }
 
 /// The password is not shown.
@@ -71,6 +73,7 @@ impl Accounts {
             password: password.to_vec(),
             maildrop,
             disabled: false,
+            site: None,
         };
         self.add(account.clone());
         Ok(account)
@@ -106,7 +109,7 @@ impl PasswordSource for Accounts {
         if account.disabled {
             return Err(AuthError::NotPermitted("POP3 is switched off"));
         }
-        let Account { name, maildrop, .. } = account;
-        Ok(Identity { user: name, maildrop, exact_rfc822_size: None, site: None })
+        let Account { name, maildrop, site, .. } = account;
+        Ok(Identity { user: name, maildrop, exact_rfc822_size: None, site })
     }
 }

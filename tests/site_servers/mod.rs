@@ -1,7 +1,6 @@
 //! Servers of several sites in one process, a client inside TLS, and Debian's Dovecot.
 
-// Each test file uses its part of this.
-#![allow(dead_code)]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod dovecot;
 

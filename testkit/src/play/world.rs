@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailroost_auth::{AuthError, Identity, Mechanism, PasswordSource as _};
 use mailroost_protocol::{
-    Access, Blame, LogOnRefusal, Maildrop, MechanismOffer, Octets, Outcome, ScanEntry, Secret,
+    Access, Blame, ForeignSite, LogOnRefusal, Maildrop, MechanismOffer, Octets, Outcome, ScanEntry, Secret,
 };
 use mailroost_storage::{MaildropId, UserName};
 
@@ -60,6 +60,7 @@ impl World {
                 password: user.password.clone(),
                 maildrop: MaildropId(index as u64),
                 disabled: user.disabled,
+                site: user.site.clone(),
             });
         }
         let mechanisms = stage.mechanisms.iter().map(|name| {
@@ -123,6 +124,13 @@ impl World {
 
     /// Somebody proved who they are: the maildrop that they get.
     pub(super) fn let_in(&mut self, identity: &Identity) -> Result<usize, LogOnRefusal> {
+        // The server has no site, and knows no other.
+        if identity.site.is_some() {
+            return Err(match self.stage.settings.policy().foreign_site {
+                ForeignSite::Refuse => LogOnRefusal::Credentials,
+                ForeignSite::HandOn => LogOnRefusal::Failed(Blame::Permanent),
+            });
+        }
         let index = identity.maildrop.0 as usize;
         let maildrop = &mut self.maildrops[index];
         if maildrop.sessions >= self.sessions_max {

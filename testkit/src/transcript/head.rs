@@ -108,11 +108,13 @@ fn user(value: &str) -> Result<User, String> {
     let form = "`user: name password: \"text\"`";
     let (name, rest) = value.split_once(" password: \"").ok_or(form)?;
     let (password, rest) = rest.rsplit_once('"').ok_or(form)?;
-    let disabled = match rest.trim() {
-        "" => false,
-        "disabled" => true,
-        _ => return Err("nothing, or `disabled`, behind the password".to_owned()),
+    let (disabled, site) = match (rest.trim(), rest.trim().strip_prefix("site: ")) {
+        ("", _) => (false, None),
+        ("disabled", _) => (true, None),
+        (_, Some(site)) => (false, Some(site.into())),
+        _ => return Err("nothing, `disabled` or `site: name` behind the password".to_owned()),
     };
     let password = text::octets(password)?;
-    Ok(User { name: name.trim().to_owned(), password, disabled, messages: Vec::new() })
+    let name = name.trim().to_owned();
+    Ok(User { name, password, disabled, site, messages: Vec::new() })
 }

@@ -34,7 +34,7 @@
 //! | `set: key = value` | one setting, see [`setting`] |
 //! | `tls: no` | `no`, `available` (STLS is offered) or `implicit`; `no` unless given |
 //! | `mechanisms: NTLM PLAIN` | SASL mechanisms in order; `PLAIN` unless given. What is not PLAIN is a dummy that sends an empty challenge and then fails |
-//! | `user: name password: "text"` | a user with an empty maildrop; `disabled` behind it takes POP3 away |
+//! | `user: name password: "text"` | a user with an empty maildrop; `disabled` behind it takes POP3 away, `site: name` makes it another site's |
 //! | `message: name` | a message of the last user: from the corpus, or in the `\|` lines that follow |
 //! | `message: name unique-id: x` | the same with a unique-id that another server had given it |
 //! | `later: name` | a message that is not there yet; `{deliver name}` brings it |
@@ -135,6 +135,8 @@ pub struct User {
     pub password: Vec<u8>,
     /// Whether POP3 is switched off for them.
     pub disabled: bool,
+    /// The site that they belong to; the server's own is none.
+    pub site: Option<Box<str>>,
     /// In the order of delivery.
     pub messages: Vec<Message>,
 }
