@@ -114,7 +114,12 @@ fn quit_removes_all_marks_or_none() {
         let server = server_with(&["one", "two", "three"]);
         let mut client = log_on(&server).await?;
         for number in [1, 3] {
-            assert!(client.ask(&format!("DELE {number}")).await?.starts_with("+OK"));
+            assert!(
+                client
+                    .ask(&format!("DELE {number}"))
+                    .await?
+                    .starts_with("+OK")
+            );
         }
         server.plan(Fault::Refuse);
         assert!(client.ask("QUIT").await?.starts_with("-ERR"));
@@ -162,7 +167,10 @@ impl Model {
         self.delivered += 1;
         let name = format!("message-{}", self.delivered);
         let id = server.deliver("ann", &message(&name)).unwrap();
-        let highest = self.live.last_key_value().map_or(0, |(highest, _)| *highest);
+        let highest = self
+            .live
+            .last_key_value()
+            .map_or(0, |(highest, _)| *highest);
         assert!(id.0 > highest, "unique-ids grow");
         self.live.insert(id.0, name);
     }
@@ -174,10 +182,17 @@ impl Model {
             .map(|(number, (id, name))| (number, (id.to_string(), name.clone())))
             .collect();
         let seen = unique_ids(&mut client).await?;
-        let expected: Vec<_> = view.iter().map(|(number, (id, _))| (*number, id.clone())).collect();
+        let expected: Vec<_> = view
+            .iter()
+            .map(|(number, (id, _))| (*number, id.clone()))
+            .collect();
         assert_eq!(seen, expected);
         let marked = BTreeSet::new();
-        Ok(Expected { client, view, marked })
+        Ok(Expected {
+            client,
+            view,
+            marked,
+        })
     }
 
     fn lives(&self, id: &str) -> bool {
@@ -197,7 +212,10 @@ impl Expected {
     async fn step(&mut self, model: &Model, seed: &mut Seed) -> Result<()> {
         // One more than there are, now and then.
         let number = 1 + seed.below(self.view.len() + 1) as u32;
-        let known = self.view.get(&number).filter(|_| !self.marked.contains(&number));
+        let known = self
+            .view
+            .get(&number)
+            .filter(|_| !self.marked.contains(&number));
         match seed.below(5) {
             0 => {
                 let answer = self.client.ask(&format!("DELE {number}")).await?;
@@ -213,7 +231,10 @@ impl Expected {
             2 => {
                 let left = self.view.len() - self.marked.len();
                 let answer = self.client.ask("STAT").await?;
-                assert!(answer.starts_with(&format!("+OK {left} ")), "STAT: {answer}");
+                assert!(
+                    answer.starts_with(&format!("+OK {left} ")),
+                    "STAT: {answer}"
+                );
             }
             3 => {
                 let seen = unique_ids(&mut self.client).await?;

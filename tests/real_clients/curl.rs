@@ -60,26 +60,38 @@ fn listings_and_top() {
     let (server, messages) = server();
     for how in [How::Plain, How::Stls, How::ImplicitTls] {
         let list = run(curl(&server, how, "")).success();
-        assert_eq!(String::from_utf8(list).unwrap().lines().count(), messages.len());
+        assert_eq!(
+            String::from_utf8(list).unwrap().lines().count(),
+            messages.len()
+        );
 
         let mut uidl = curl(&server, how, "");
         uidl.args(["--request", "UIDL"]);
         let uidl = String::from_utf8(run(uidl).success()).unwrap();
         assert_eq!(uidl.lines().count(), messages.len());
-        let ids = uidl.lines().map(|line| line.split_once(' ').unwrap().1.parse::<u64>().unwrap());
+        let ids = uidl
+            .lines()
+            .map(|line| line.split_once(' ').unwrap().1.parse::<u64>().unwrap());
         assert!(ids.is_sorted());
 
         let mut top = curl(&server, how, "");
         top.args(["--request", "TOP 3 2"]);
         let message = &messages[2];
-        assert_same("TOP", &run(top).success(), &without_dots(&message.form().top_lines(2)));
+        assert_same(
+            "TOP",
+            &run(top).success(),
+            &without_dots(&message.form().top_lines(2)),
+        );
     }
 }
 
 /// Transparency undone.
 fn without_dots(lines: &[u8]) -> Vec<u8> {
     let lines = lines.split_inclusive(|octet| *octet == b'\n');
-    lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect()
+    lines
+        .flat_map(|line| line.strip_prefix(b".").unwrap_or(line))
+        .copied()
+        .collect()
 }
 
 #[test]
@@ -90,7 +102,10 @@ fn dele_removes_what_was_asked_for() {
     dele.args(["--head", "--request", "DELE 1"]);
     run(dele).success();
     assert!(server.wait_for_count("ann", messages.len() - 1));
-    assert_eq!(server.messages("ann").unwrap()[0], messages[1].form().exact());
+    assert_eq!(
+        server.messages("ann").unwrap()[0],
+        messages[1].form().exact()
+    );
 }
 
 #[test]

@@ -28,7 +28,9 @@ fn fetchmail(server: &TestServer, home: &Path, into: &Path, options: &str) -> En
     std::fs::write(&settings, text).unwrap();
     std::fs::set_permissions(&settings, PermissionsExt::from_mode(0o600)).unwrap();
     let mut fetchmail = program("fetchmail", "fetchmail", home);
-    fetchmail.args(["--nodetach", "--invisible", "--fetchmailrc"]).arg(&settings);
+    fetchmail
+        .args(["--nodetach", "--invisible", "--fetchmailrc"])
+        .arg(&settings);
     run(fetchmail)
 }
 
@@ -39,7 +41,9 @@ fn assert_arrived(message: &Message, arrived: &[u8]) {
     let expected = with_lf(message);
     if message.name == "long-line" {
         let lines: Vec<&[u8]> = arrived.split(|octet| *octet == b'\n').collect();
-        let runs = lines.iter().map(|line| line.iter().take_while(|o| **o == b'a').count());
+        let runs = lines
+            .iter()
+            .map(|line| line.iter().take_while(|o| **o == b'a').count());
         // "after" begins with one, too.
         assert_eq!(runs.sum::<usize>(), 100_001, "{}", message.name);
         return;
@@ -48,7 +52,11 @@ fn assert_arrived(message: &Message, arrived: &[u8]) {
         assert_same(message.name, arrived, &expected);
         return;
     }
-    assert!(arrived.starts_with(b"From: FETCHMAIL-DAEMON\n"), "{}", message.name);
+    assert!(
+        arrived.starts_with(b"From: FETCHMAIL-DAEMON\n"),
+        "{}",
+        message.name
+    );
     let header_end = arrived.windows(2).position(|pair| pair == b"\n\n").unwrap() + 1;
     assert_same(message.name, &arrived[header_end..], &expected);
 }

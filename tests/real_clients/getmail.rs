@@ -25,7 +25,11 @@ fn getmail(server: &TestServer, home: &Path, into: &Path, delete: bool) -> Ended
     );
     std::fs::write(&settings, text).unwrap();
     let mut getmail = program("getmail", "getmail6", home);
-    getmail.arg("--getmaildir").arg(home).arg("--rcfile").arg(&settings);
+    getmail
+        .arg("--getmaildir")
+        .arg(home)
+        .arg("--rcfile")
+        .arg(&settings);
     run(getmail)
 }
 

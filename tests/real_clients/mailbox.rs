@@ -29,7 +29,11 @@ pub fn assert_same(name: &str, arrived: &[u8], expected: &[u8]) {
     if arrived == expected {
         return;
     }
-    let same = arrived.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    let same = arrived
+        .iter()
+        .zip(expected)
+        .take_while(|(a, b)| a == b)
+        .count();
     let part = |octets: &[u8]| {
         let from = same.saturating_sub(20);
         shown(&octets[from.min(octets.len())..(same + 60).min(octets.len())])

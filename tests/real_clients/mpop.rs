@@ -8,7 +8,9 @@ use mailroost_testkit::corpus::{self, Message};
 use mailroost_testkit::server::TestServer;
 
 use super::child::{Ended, program, run};
-use super::mailbox::{PASSWORD, assert_same, server, server_with, stored, storing_program, with_lf};
+use super::mailbox::{
+    PASSWORD, assert_same, server, server_with, stored, storing_program, with_lf,
+};
 
 fn mpop(server: &TestServer, home: &Path, into: &Path, options: &str) -> Ended {
     let script = home.join("store");

@@ -52,13 +52,14 @@ fn poplib_fetches_all_and_deletes_one() {
     let count = String::from_utf8(run(python).success()).unwrap();
     assert_eq!(count.trim(), messages.len().to_string());
     for (number, message) in (1..).zip(&messages) {
-        let arrived = |kind| {
-            std::fs::read(folder.path().join(format!("{kind}-{number}"))).unwrap()
-        };
+        let arrived = |kind| std::fs::read(folder.path().join(format!("{kind}-{number}"))).unwrap();
         let form = message.form();
         assert_same(message.name, &arrived("retr"), &form.exact());
         let body = form.exact()[form.header_octets()..].to_vec();
-        let first = body.iter().position(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+        let first = body
+            .iter()
+            .position(|octet| *octet == b'\n')
+            .map_or(0, |end| end + 1);
         let top = &form.exact()[..form.header_octets() + first];
         assert_same(message.name, &arrived("top"), top);
     }

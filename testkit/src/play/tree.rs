@@ -29,37 +29,65 @@ pub fn play(
     chunking: Chunking,
     certificate: &TestCertificate,
 ) -> Result<Played, Box<Failure>> {
-    actix_rt::System::new().block_on(async {
-        let pipes = transcript
-            .steps
-            .iter()
-            .any(|step| matches!(step.action, Action::Direct(Direction::Timer(_))));
-        let (how, played) = if pipes {
-            tokio::time::pause();
-            (format!("over a pipe, {chunking:?}"), Played::OverPipe)
-        } else {
-            (format!("over TCP, {chunking:?}"), Played::OverTcp)
-        };
-        let scene = Scene::set(&transcript.stage, certificate, pipes).await;
-        let scene = scene.map_err(|why| {
-            let difference = Difference::new(1, format!("the stage cannot be set: {why}"));
-            Box::new(difference.into_failure(transcript, how.clone(), Dialog::default()))
-        })?;
-        let mut player = Player::new(Where::Scene(Box::new(scene)), chunking);
-        let result = player.play(transcript).await;
-        if let Where::Scene(scene) = &player.whereabouts {
-            scene.strike().await;
+    actix_rt::System::new()
+        .block_on(perform(transcript, chunking, certificate))
+        .0
+}
+
+/// The same in the current `actix::System`, which has to be on this thread alone. Returns how it
+/// went, and what was said.
+pub async fn perform(
+    transcript: &Transcript,
+    chunking: Chunking,
+    certificate: &TestCertificate,
+) -> (Result<Played, Box<Failure>>, Dialog) {
+    let pipes = transcript
+        .steps
+        .iter()
+        .any(|step| matches!(step.action, Action::Direct(Direction::Timer(_))));
+    let (how, played) = if pipes {
+        tokio::time::pause();
+        (format!("over a pipe, {chunking:?}"), Played::OverPipe)
+    } else {
+        (format!("over TCP, {chunking:?}"), Played::OverTcp)
+    };
+    let performed = match Scene::set(&transcript.stage, certificate, pipes).await {
+        Ok(scene) => {
+            let mut player = Player::new(Where::Scene(Box::new(scene)), chunking);
+            let result = player.play(transcript).await;
+            if let Where::Scene(scene) = &player.whereabouts {
+                scene.strike().await;
+            }
+            told(result, played, transcript, how, player.dialog)
         }
-        match result {
-            Ok(None) => Ok(played),
-            Ok(Some(line)) => Ok(Played::Cannot { line }),
-            Err(difference) => Err(Box::new(difference.into_failure(
-                transcript,
-                how,
-                player.dialog,
-            ))),
+        Err(why) => {
+            let unset = Difference::new(1, format!("the stage cannot be set: {why}"));
+            told(Err(unset), played, transcript, how, Dialog::default())
         }
-    })
+    };
+    if pipes {
+        tokio::time::resume();
+    }
+    performed
+}
+
+fn told(
+    result: Result<Option<usize>, Difference>,
+    played: Played,
+    transcript: &Transcript,
+    how: String,
+    dialog: Dialog,
+) -> (Result<Played, Box<Failure>>, Dialog) {
+    let result = match result {
+        Ok(None) => Ok(played),
+        Ok(Some(line)) => Ok(Played::Cannot { line }),
+        Err(difference) => Err(Box::new(difference.into_failure(
+            transcript,
+            how,
+            dialog.clone(),
+        ))),
+    };
+    (result, dialog)
 }
 
 /// Plays a transcript against a server that is there already and has the users and messages of
@@ -72,20 +100,8 @@ pub async fn play_against(
     let tls = transcript.stage.tls == Tls::Implicit;
     let mut player = Player::new(Where::Address { address, tls }, chunking);
     let result = player.play(transcript).await;
-    let dialog = player.dialog;
-    let result = match result {
-        Ok(None) => Ok(Played::OverTcp),
-        Ok(Some(line)) => Ok(Played::Cannot { line }),
-        Err(difference) => {
-            let how = format!("against {address}, {chunking:?}");
-            Err(Box::new(difference.into_failure(
-                transcript,
-                how,
-                dialog.clone(),
-            )))
-        }
-    };
-    (result, dialog)
+    let how = format!("against {address}, {chunking:?}");
+    told(result, Played::OverTcp, transcript, how, player.dialog)
 }
 
 enum Where {
