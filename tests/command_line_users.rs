@@ -22,7 +22,12 @@ fn users_come_change_and_go(place: &Place) {
 
     let shown = place.run(&["user", "show", "ann"], "").text();
     assert!(
-        shown.contains("password  set\npop       on\nsizes     default\n"),
+        shown.contains(
+            "password               set\n\
+             pop_enabled            yes\n\
+             use_protocol_defaults  yes\n\
+             exact_rfc822_size      default (in effect: no)\n"
+        ),
         "{shown}"
     );
     assert!(!shown.contains("argon2"), "{shown}");
@@ -30,20 +35,36 @@ fn users_come_change_and_go(place: &Place) {
         place
             .run(&["user", "show", "bob"], "")
             .text()
-            .contains("password  none\n")
+            .contains("password               none\n")
     );
 
-    place
-        .run(
-            &["user", "set", "ann", "--pop", "off", "--sizes", "exact"],
-            "",
-        )
-        .octets();
-    let shown = place.run(&["user", "show", "ann"], "").text();
+    let set = |arguments: &[&str]| {
+        place
+            .run(&[&["user", "set", "ann"], arguments].concat(), "")
+            .octets();
+        place.run(&["user", "show", "ann"], "").text()
+    };
+    // Nothing but pop_enabled acts while the defaults are used.
+    let shown = set(&["--pop-enabled", "no", "--exact-rfc822-size", "yes"]);
     assert!(
-        shown.contains("pop       off\nsizes     exact\n"),
+        shown.contains(
+            "pop_enabled            no\n\
+             use_protocol_defaults  yes\n\
+             exact_rfc822_size      yes (in effect: no)\n"
+        ),
         "{shown}"
     );
+    let shown = set(&["--use-protocol-defaults", "no"]);
+    assert!(
+        shown.contains(
+            "pop_enabled            no\n\
+             use_protocol_defaults  no\n\
+             exact_rfc822_size      yes (in effect: yes)\n"
+        ),
+        "{shown}"
+    );
+    let shown = set(&["--exact-rfc822-size", "default"]);
+    assert!(shown.contains("default (in effect: no)\n"), "{shown}");
 
     place
         .run(
@@ -55,7 +76,7 @@ fn users_come_change_and_go(place: &Place) {
         place
             .run(&["user", "show", "bob"], "")
             .text()
-            .contains("password  set\n")
+            .contains("password               set\n")
     );
 
     place.run(&["user", "remove", "ann"], "").octets();
@@ -104,7 +125,7 @@ fn whoever_is_switched_off_cannot_log_on() {
     let daemon = place.daemon();
     assert!(daemon.connect().log_on("ann", "secret"));
     place
-        .run(&["user", "set", "ann", "--pop", "off"], "")
+        .run(&["user", "set", "ann", "--pop-enabled", "no"], "")
         .octets();
     assert!(!daemon.connect().log_on("ann", "secret"));
 }
@@ -135,8 +156,8 @@ fn wrong_command_lines_are_one_line_and_status_64() {
         ),
         (&["user", "set", "ann"], "nothing to set"),
         (
-            &["user", "set", "ann", "--pop", "maybe"],
-            "accepted: on, off",
+            &["user", "set", "ann", "--pop-enabled", "maybe"],
+            "accepted: yes, no",
         ),
         (&["frobnicate"], "found argument 'frobnicate'"),
         (&["user"], "a command is missing"),

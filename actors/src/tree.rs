@@ -241,6 +241,12 @@ impl TreeHandle {
         .await
     }
 
+    /// What new sessions follow.
+    pub fn policy(&self) -> Arc<Policy> {
+        let policy = self.0.policy.read();
+        Arc::clone(&policy.unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// New sessions follow this policy.
     pub fn set_policy(&self, policy: Arc<Policy>) {
         *self

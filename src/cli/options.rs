@@ -86,12 +86,16 @@ pub(super) enum UserCommand {
     /// Changes what is kept of a user
     Set {
         name: String,
-        /// Whether the user may log on: on, off
-        #[structopt(long, value_name = "SWITCH")]
-        pop: Option<Switch>,
-        /// What STAT and LIST report to this user: exact, stored, default
-        #[structopt(long, value_name = "SIZES")]
-        sizes: Option<SizesOption>,
+        /// Whether the user may log on: yes, no
+        #[structopt(long, value_name = "ANSWER")]
+        pop_enabled: Option<YesOrNo>,
+        /// Whether the settings of [protocol] count in place of the user's own: yes, no
+        #[structopt(long, value_name = "ANSWER")]
+        use_protocol_defaults: Option<YesOrNo>,
+        /// Whether STAT and LIST report exact sizes to this user: yes, no, default. Counts when
+        /// use_protocol_defaults is no
+        #[structopt(long, value_name = "ANSWER")]
+        exact_rfc822_size: Option<SizesOption>,
         /// The site that has the maildrop
         #[structopt(long, value_name = "NAME")]
         site: Option<SiteOption>,
@@ -163,18 +167,18 @@ pub(super) enum StoreCommand {
     Probe { folder: PathBuf },
 }
 
-/// On or off.
+/// Yes or no.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Switch(pub bool);
+pub(super) struct YesOrNo(pub bool);
 
-impl FromStr for Switch {
+impl FromStr for YesOrNo {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "on" => Ok(Self(true)),
-            "off" => Ok(Self(false)),
-            _ => Err("accepted: on, off"),
+            "yes" => Ok(Self(true)),
+            "no" => Ok(Self(false)),
+            _ => Err("accepted: yes, no"),
         }
     }
 }
@@ -188,10 +192,10 @@ impl FromStr for SizesOption {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "exact" => Ok(Self(Sizes::Exact)),
-            "stored" => Ok(Self(Sizes::Stored)),
+            "yes" => Ok(Self(Sizes::Exact)),
+            "no" => Ok(Self(Sizes::Stored)),
             "default" => Ok(Self(Sizes::Default)),
-            _ => Err("accepted: exact, stored, default"),
+            _ => Err("accepted: yes, no, default"),
         }
     }
 }

@@ -48,14 +48,16 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
         }
         UserCommand::Set {
             name,
-            pop,
-            sizes,
+            pop_enabled,
+            use_protocol_defaults,
+            exact_rfc822_size,
             site,
             no_site,
         } => {
             let changes = UserChanges {
-                pop_enabled: pop.map(|switch| switch.0),
-                sizes: sizes.map(|option| option.0),
+                pop_enabled: pop_enabled.map(|answer| answer.0),
+                use_protocol_defaults: use_protocol_defaults.map(|answer| answer.0),
+                sizes: exact_rfc822_size.map(|option| option.0),
                 site: site.map(of_site).or(no_site.then_some(SiteChange::Any)),
             };
             if changes == UserChanges::default() {
@@ -77,24 +79,27 @@ fn of_site(option: SiteOption) -> SiteChange {
 }
 
 fn show(user: &UserRow) -> Result<(), Failure> {
-    let sizes = match user.exact_rfc822_size {
-        None => "default",
-        Some(true) => "exact",
-        Some(false) => "stored",
-    };
+    let exact = user.exact_rfc822_size.map_or("default", yes_or_no);
+    let exact = format!("{exact} (in effect: {})", yes_or_no(user.exact_in_effect));
+    let created = moment(user.created_secs);
+    let maildrop = user.maildrop.to_string();
+    let table: [(&str, &str); 8] = [
+        ("name", &user.name),
+        ("maildrop", &maildrop),
+        ("password", if user.password { "set" } else { "none" }),
+        ("pop_enabled", yes_or_no(user.pop_enabled)),
+        ("use_protocol_defaults", yes_or_no(user.use_protocol_defaults)),
+        ("exact_rfc822_size", &exact),
+        ("site", user.site.as_deref().unwrap_or("any")),
+        ("created", &created),
+    ];
     let mut out = Output::new();
-    out.line(&format!("name      {}", user.name))?;
-    out.line(&format!("maildrop  {}", user.maildrop))?;
-    out.line(&format!(
-        "password  {}",
-        if user.password { "set" } else { "none" }
-    ))?;
-    out.line(&format!(
-        "pop       {}",
-        if user.pop_enabled { "on" } else { "off" }
-    ))?;
-    out.line(&format!("sizes     {sizes}"))?;
-    out.line(&format!("site      {}", user.site.as_deref().unwrap_or("any")))?;
-    out.line(&format!("created   {}", moment(user.created_secs)))?;
+    for (what, value) in table {
+        out.line(&format!("{what:<21}  {value}"))?;
+    }
     out.finish()
+}
+
+fn yes_or_no(answer: bool) -> &'static str {
+    if answer { "yes" } else { "no" }
 }

@@ -92,9 +92,7 @@ impl Conversation {
             Request::AddUser {
                 name,
                 password_hash,
-            } => Reply::User {
-                user: add_user(server, &name, password_hash).await?.into(),
-            },
+            } => shown(server, add_user(server, &name, password_hash).await?),
             Request::SetPassword {
                 name,
                 password_hash,
@@ -105,12 +103,8 @@ impl Conversation {
             Request::SetUser { name, changes } => {
                 update(server, &name, |user| change(user, changes)).await?
             }
-            Request::RemoveUser { name } => Reply::User {
-                user: server.remove_user(&name).await?.into(),
-            },
-            Request::User { name } => Reply::User {
-                user: server.user(&name).await?.into(),
-            },
+            Request::RemoveUser { name } => shown(server, server.remove_user(&name).await?),
+            Request::User { name } => shown(server, server.user(&name).await?),
             Request::Users { after } => users(server, after).await?,
             Request::Discard { token } => {
                 self.staged.remove(&token);
@@ -267,12 +261,20 @@ async fn update(
     change(&mut user);
     let (directory, changed) = (server.directory().clone(), user.clone());
     blocking(move || directory.update(&changed)).await?;
-    Ok(Reply::User { user: user.into() })
+    Ok(shown(server, user))
+}
+
+fn shown(server: &ServerHandle, user: User) -> Reply {
+    let user = UserRow::new(user, server.exact_rfc822_size());
+    Reply::User { user }
 }
 
 fn change(user: &mut User, changes: UserChanges) {
     if let Some(pop_enabled) = changes.pop_enabled {
         user.pop_enabled = pop_enabled;
+    }
+    if let Some(use_protocol_defaults) = changes.use_protocol_defaults {
+        user.use_protocol_defaults = use_protocol_defaults;
     }
     match changes.sizes {
         Some(Sizes::Default) => user.exact_rfc822_size = None,
@@ -294,8 +296,10 @@ async fn users(server: &ServerHandle, after: Option<String>) -> Result<Reply, Fa
         .map_err(ServerError::from)?;
     let directory = server.directory().clone();
     let users = blocking(move || directory.list(after.as_ref(), PAGE_ROWS)).await?;
+    let exact = server.exact_rfc822_size();
+    let rows = users.into_iter().map(|user| UserRow::new(user, exact));
     Ok(Reply::Users {
-        users: users.into_iter().map(UserRow::from).collect(),
+        users: rows.collect(),
     })
 }
 

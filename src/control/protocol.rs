@@ -56,6 +56,8 @@ pub(super) enum Request {
 pub struct UserChanges {
     /// Whether the user may log on.
     pub pop_enabled: Option<bool>,
+    /// Whether the overrides below do not act.
+    pub use_protocol_defaults: Option<bool>,
     /// What STAT and LIST report to this user.
     pub sizes: Option<Sizes>,
     /// Which site has the maildrop.
@@ -143,17 +145,24 @@ pub struct UserRow {
     pub password: bool,
     /// Whether the user may log on.
     pub pop_enabled: bool,
+    /// Whether the overrides below do not act.
+    pub use_protocol_defaults: bool,
     /// Overrides `protocol.exact_rfc822_size`.
     pub exact_rfc822_size: Option<bool>,
+    /// Whether STAT and LIST report exact sizes to this user at the next log-on.
+    pub exact_in_effect: bool,
     /// The site that has the maildrop, if it need not be this one.
     pub site: Option<String>,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
 }
 
-impl From<User> for UserRow {
-    fn from(user: User) -> Self {
+impl UserRow {
+    /// A user of a server that reports exact sizes, or not, to whom no override says otherwise.
+    pub(super) fn new(user: User, exact: bool) -> Self {
         Self {
+            exact_in_effect: user.exact_rfc822_size_in_effect().unwrap_or(exact),
+            use_protocol_defaults: user.use_protocol_defaults,
             name: user.name.as_str().to_owned(),
             maildrop: user.maildrop.0,
             password: user.password_hash.is_some(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mailroost_actors::{Ended, MaildropContents, Node, TreeHandle};
 use mailroost_auth::{Argon2id, PasswordHasher, Secret};
+use mailroost_protocol::SizeKind;
 use mailroost_storage::{
     Directory, MaildropStore, MessageId, NewUser, Staging, StoreErrorKind, User, UserName,
 };
@@ -217,6 +218,11 @@ impl ServerHandle {
                 result => return result,
             }
         }
+    }
+
+    /// Whether STAT and LIST report exact sizes to users without an override, in new sessions.
+    pub fn exact_rfc822_size(&self) -> bool {
+        self.parts.tree.policy().sizes == SizeKind::Exact
     }
 
     /// The supervision tree as it is now.
