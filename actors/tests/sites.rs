@@ -418,6 +418,21 @@ async fn draining_cuts_what_never_comes_to_a_line_end() {
 }
 
 #[actix::test]
+async fn a_server_that_does_not_close_after_the_client_did_is_left() {
+    tokio::time::pause();
+    let stage = Stage::set(|_, _| {});
+    let (mut client, mut server) = stage.handed_on().await;
+    client.send("NOOP\r\n").await;
+    assert_eq!(server.line().await, "NOOP\r\n");
+    drop(client);
+    assert_eq!(server.rest().await, "");
+    for (seconds, sessions) in [(9, 1), (2, 0)] {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        assert_eq!(population(&stage.tree, "SessionSupervisor").await, sessions);
+    }
+}
+
+#[actix::test]
 async fn removing_the_user_ends_the_session_elsewhere_too() {
     let stage = Stage::set(|_, _| {});
     let (mut client, mut server) = stage.handed_on().await;

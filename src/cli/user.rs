@@ -88,7 +88,10 @@ fn show(user: &UserRow) -> Result<(), Failure> {
         ("maildrop", &maildrop),
         ("password", if user.password { "set" } else { "none" }),
         ("pop_enabled", yes_or_no(user.pop_enabled)),
-        ("use_protocol_defaults", yes_or_no(user.use_protocol_defaults)),
+        (
+            "use_protocol_defaults",
+            yes_or_no(user.use_protocol_defaults),
+        ),
         ("exact_rfc822_size", &exact),
         ("site", user.site.as_deref().unwrap_or("any")),
         ("created", &created),

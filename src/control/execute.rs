@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
 use super::protocol::{
-    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges,
-    UserRow,
+    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges, UserRow,
 };
 use crate::server::{ServerError, ServerHandle, blocking, stage};
 

@@ -27,6 +27,8 @@ mod server;
 mod tests;
 
 pub use client::{Client, ClientError};
-pub use protocol::{Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow};
+pub use protocol::{
+    Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
+};
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};

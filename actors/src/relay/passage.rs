@@ -20,7 +20,6 @@ pub(crate) struct Passage {
     to_server: Direction,
     to_client: Direction,
     at_boundary: bool,
-    leave_by: Option<Instant>,
 }
 
 /// What came about.
@@ -77,12 +76,11 @@ impl Passage {
             at_boundary: pending.is_empty() && (behind.is_empty() || behind.ends_with(b"\n")),
             to_server: Direction::holding(pending.to_vec()),
             to_client: Direction::holding(behind),
-            leave_by: None,
         }
     }
 
     /// Waits until something passes. A side that takes nothing for `stall` is an error; a server
-    /// has `closing` to close after the client did.
+    /// that says nothing for `closing` after the client closed is taken to have closed, too.
     ///
     /// Nothing is lost when this is dropped and called again.
     pub(crate) async fn pass(
@@ -90,12 +88,10 @@ impl Passage {
         stall: Duration,
         closing: Duration,
     ) -> Result<Passed, Broken> {
-        if self.to_server.shut && self.leave_by.is_none() {
-            self.leave_by = Some(clock::now() + closing);
-        }
+        let leave_by = self.to_server.shut.then(|| clock::now() + closing);
         let stalled = |direction: &Direction| direction.stalled.map(|since| since + stall);
         let (to_client, to_server) = (stalled(&self.to_client), stalled(&self.to_server));
-        let limits = [to_client, to_server, self.leave_by];
+        let limits = [to_client, to_server, leave_by];
         let Some(limit) = limits.into_iter().flatten().min() else {
             return poll_fn(|cx| self.poll(cx)).await;
         };

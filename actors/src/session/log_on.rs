@@ -77,7 +77,8 @@ impl Effects {
     async fn let_in(&mut self, identity: Identity, password: Option<Secret>) -> Outcome {
         match identity.site.clone() {
             Some(site) if !self.parts.sites.is_own(&site) => {
-                self.hand_on(identity, &site, password).await
+                // Boxed: it is rare and large, and every session would carry it.
+                Box::pin(self.hand_on(identity, &site, password)).await
             }
             Some(_) | None => self.open_maildrop(identity).await,
         }
