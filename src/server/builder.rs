@@ -18,9 +18,9 @@ use super::certificates::Certificates;
 use super::handle::{Parts, ServerHandle};
 use super::sockets::{Bound, bind};
 use super::watch;
+use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
-use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
 
 /// A server to be. What is not given has the defaults of [`Config`].
 #[derive(Default)]
@@ -179,7 +179,9 @@ impl ServerBuilder {
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits: config.limits.limits(),
             sites: sites(&config)?,
-            protocol_log: self.protocol_log.or_else(|| files.clone().map(|files| files as _)),
+            protocol_log: self
+                .protocol_log
+                .or_else(|| files.clone().map(|files| files as _)),
             bindings,
             workers: self.workers.unwrap_or_else(|| workers_of(&config)),
             log: log.clone(),
@@ -229,7 +231,10 @@ async fn protocol_log_of(
     let rules = rules_of(&config.protocol_log, &config.server.store);
     let (folder, log) = (rules.folder.clone(), log.clone());
     let started = actix_rt::task::spawn_blocking(move || FileLog::start(rules, log));
-    match started.await.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+    match started
+        .await
+        .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+    {
         Ok(files) => Ok(Some(Arc::new(files))),
         Err(source) => Err(StartError::ProtocolLog { folder, source }),
     }

@@ -2,7 +2,7 @@
 //! choice. Nothing here sleeps: it reads until what it waits for is there.
 
 // Each test file uses its part of this.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
