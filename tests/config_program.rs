@@ -45,20 +45,69 @@ fn a_file_that_is_not_there_is_status_66() {
 fn what_is_printed_is_in_order_and_prints_the_same() {
     let place = Place::new();
     let printed = place.run(&["print-config"], "").text();
-    assert!(printed.contains("\nmax_command_size = 512\n"), "{printed}");
+    assert!(
+        printed.contains("\nmax_command_size = 512  # profile exchange2013\n"),
+        "{printed}"
+    );
     let again = place.file("printed.toml", &printed);
     assert_eq!(
         run_bare(&["check-config", &again]).text(),
         format!("{again}: in order\n")
     );
-    assert_eq!(run_bare(&["print-config", &again]).text(), printed);
+    let reprinted = run_bare(&["print-config", &again]).text();
+    assert_eq!(without_origins(&reprinted), without_origins(&printed));
+}
+
+/// What is printed without the last comment of each line.
+fn without_origins(printed: &str) -> Vec<&str> {
+    let lines = printed.lines();
+    lines
+        .map(|line| match line.rsplit_once("  # ") {
+            Some((value, _)) if !line.starts_with('#') => value,
+            _ => line,
+        })
+        .collect()
+}
+
+#[test]
+fn each_value_is_printed_with_where_it_came_from() {
+    let place = Place::new();
+    let file = place.file(
+        "origins.toml",
+        "limits.max_connections_per_user = 5\nserver.domains = [\n  \"example.org\",\n]\n\n\
+         [protocol]\nprofile = \"exchange2007\"\nclosing_notice = false\n\n[protocol.texts]\n\
+         in_use = \"later\"\n\n[[listener]]\nport = 0\n[[listener]]\naddress = \"127.0.0.1\"\n",
+    );
+    let printed = run_bare(&["print-config", &file]).text();
+    for line in [
+        format!("max_connections_per_user = 5  # {file}:1"),
+        format!("domains = [\"example.org\"]  # {file}:2"),
+        format!("profile = \"exchange2007\"  # {file}:7"),
+        format!("closing_notice = false  # {file}:8"),
+        format!("in_use = \"later\"  # {file}:11"),
+        format!("port = 0  # {file}:14"),
+        format!("address = \"127.0.0.1\"  # {file}:16"),
+        "port = 110  # default".into(),
+        "max_connections = 2147483647  # default".into(),
+        "max_command_size = 47  # profile exchange2007".into(),
+        concat!("implementation = \"mailroost-", env!("CARGO_PKG_VERSION"), "\"  # default").into(),
+        "signing_off = \"Microsoft Exchange Server 2007 POP3 server signing off.\"  # profile \
+         exchange2007"
+            .into(),
+    ] {
+        assert_eq!(
+            printed.lines().filter(|printed| **printed == line).count(),
+            1,
+            "{line} in {printed}"
+        );
+    }
 }
 
 #[test]
 fn defaults_are_printed_without_a_file() {
     let printed = run_bare(&["print-config"]).text();
     assert!(
-        printed.contains("login_type = \"secure_login\"\n"),
+        printed.contains("login_type = \"secure_login\"  # profile exchange2013\n"),
         "{printed}"
     );
 }

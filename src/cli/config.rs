@@ -18,8 +18,9 @@ pub(super) fn check(file: Option<PathBuf>) -> Result<(), Failure> {
     output::text(&format!("{}: in order\n", file.display()))
 }
 
-/// Prints what is in effect, as a file that explains itself. What only a start needs is not
+/// Prints what is in effect, and where it came from, as a file that explains itself. What only a start needs is not
 /// looked at, so that a first configuration can begin with it.
 pub(super) fn print(file: Option<PathBuf>) -> Result<(), Failure> {
-    output::text(&admin::settings(file)?.print())
+    let file = admin::config_file(file);
+    output::text(&Config::print_file(file.as_deref())?)
 }

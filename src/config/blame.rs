@@ -154,12 +154,12 @@ fn entries(section: &str) -> Vec<Entry> {
         .map_or_else(Vec::new, |found| found.2)
 }
 
-type Keyed<'a, 'i> = (
+pub(super) type Keyed<'a, 'i> = (
     &'a Spanned<toml::de::DeString<'i>>,
     &'a Spanned<DeValue<'i>>,
 );
 
-fn find<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<Keyed<'a, 'i>> {
+pub(super) fn find<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<Keyed<'a, 'i>> {
     table.iter().find(|(name, _)| name.get_ref() == key)
 }
 
@@ -208,7 +208,7 @@ fn descend_value(
 }
 
 /// The line that an offset is on, from 1.
-fn line_of(text: &str, at: usize) -> usize {
+pub(super) fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes()
         .iter()
         .take(at)

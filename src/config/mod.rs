@@ -6,6 +6,7 @@
 mod blame;
 mod check;
 mod limits;
+mod origin;
 mod print;
 mod protocol;
 mod protocol_log;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::tls::{self, CertificateFiles};
+use origin::Origins;
 use section::Section;
 
 pub use limits::LimitSettings;
@@ -160,7 +162,24 @@ impl Config {
 
     /// The effective settings as TOML, each with a comment that explains it.
     pub fn print(&self) -> String {
-        print::print(&self.effective())
+        print::print(&self.effective(), None)
+    }
+
+    /// The same for a file, or for no file, and behind each value where it came from: a line of
+    /// the file, the profile, or the default.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn print_file(file: Option<&Path>) -> Result<String, ConfigError> {
+        let (config, origins) = match file {
+            Some(file) => {
+                let (name, text, config) = Self::open(file)?;
+                let origins = Origins::of(&name, &text, &config);
+                (config, origins)
+            }
+            None => (Self::default(), Origins::none()),
+        };
+        Ok(print::print(&config.effective(), Some(&origins)))
     }
 
     /// What is only taken up at a start and differs in `new`: names of keys and sections.

@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 
+use super::origin::Origins;
 use super::{Config, Entry};
 
-/// Every key with its value; what is not set is there as a comment.
-pub(super) fn print(config: &Config) -> String {
+/// Every key with its value, and with `origins` where it came from; what is not set is there as
+/// a comment.
+pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
     let mut out = String::from("# The effective configuration of mailroost.\n");
-    let mut last = "";
+    let (mut last, mut index) = ("", 0);
     for (name, about, entries) in config.sections() {
         out.push('\n');
         // Listeners, certificates and sites are many; the first one explains the keys.
         let first = name != last;
+        index = if first { 0 } else { index + 1 };
         if first {
             comment(&mut out, about);
         }
@@ -32,11 +35,14 @@ pub(super) fn print(config: &Config) -> String {
             if first {
                 explain(&mut out, entry);
             }
+            let origin = origins.map_or(String::new(), |origins| {
+                format!("  # {}", origins.say(config, name, index, entry))
+            });
             let _ = match &entry.value {
                 Some(value) if header.starts_with('#') => {
                     writeln!(out, "# {} = {value}", entry.key)
                 }
-                Some(value) => writeln!(out, "{} = {value}", entry.key),
+                Some(value) => writeln!(out, "{} = {value}{origin}", entry.key),
                 None => writeln!(out, "# {} =", entry.key),
             };
         }

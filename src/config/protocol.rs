@@ -216,6 +216,12 @@ impl ProtocolSettings {
         }
     }
 
+    /// Whether the profile has a text of its own for IMPLEMENTATION.
+    pub(super) fn announces_itself(&self) -> bool {
+        let profile = protocol::Profile::from(self.profile);
+        profile.policy().implementation.is_some()
+    }
+
     /// The same with every key set, so that what the profile gives is written out.
     pub fn effective(&self) -> Self {
         let policy = self.policy();

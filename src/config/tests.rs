@@ -72,7 +72,22 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[protocl]\nx = 1\n",
-        "m.toml:1: protocl: unknown section; nearest: protocol",
+        "m.toml:1: protocl: unknown section; nearest: protocol, protocol_log",
+    ),
+    (
+        "[protocol_log]\nfile_size_max = 4095\n",
+        "m.toml:2: protocol_log.file_size_max = 4095: out of range; accepted: 0, 4096 to \
+         1099511627776 octets, or \"unlimited\"",
+    ),
+    (
+        "[protocol_log]\nfile_size_max = \"none\"\n",
+        "m.toml:2: protocol_log.file_size_max = \"none\": out of range; accepted: 0, 4096 to \
+         1099511627776 octets, or \"unlimited\"",
+    ),
+    (
+        "[protocol_log]\nfile_size_max = true\n",
+        "m.toml:2: protocol_log.file_size_max = true: wrong type; accepted: 0, 4096 to \
+         1099511627776 octets, or \"unlimited\"",
     ),
     (
         "zzzzzzzzzzzzzz = 1\n",
@@ -268,8 +283,14 @@ fn certificates_are_refused_with_the_key_that_is_to_blame() {
     std::fs::write(folder.path().join("p"), "secret\n").unwrap();
     let file = folder.path().join("m.toml");
     let table = [
-        ("[tls]\ncertificate = \"one.pem\"", "m.toml: tls.key is not set: F/one.pem holds no "),
-        ("[tls]\nkey = \"one.pem\"", "m.toml: tls.certificate is not set: it is missing, but "),
+        (
+            "[tls]\ncertificate = \"one.pem\"",
+            "m.toml: tls.key is not set: F/one.pem holds no ",
+        ),
+        (
+            "[tls]\nkey = \"one.pem\"",
+            "m.toml: tls.certificate is not set: it is missing, but ",
+        ),
         (
             "[tls]\ncertificate = \"one.pem\"\nkey = \"two-key.pem\"",
             "m.toml:3: tls.key = \"two-key.pem\": the private key in F/two-key.pem does not belong",
@@ -328,8 +349,15 @@ fn several_certificates_are_printed_and_read_back() {
     );
     let config = Config::parse("m.toml", &text).unwrap();
     let printed = config.print();
-    assert_eq!(printed.matches("\n[[certificate]]\n").count(), 2, "{printed}");
-    assert_eq!(Config::parse("printed", &printed).unwrap(), config.effective());
+    assert_eq!(
+        printed.matches("\n[[certificate]]\n").count(),
+        2,
+        "{printed}"
+    );
+    assert_eq!(
+        Config::parse("printed", &printed).unwrap(),
+        config.effective()
+    );
     // Without any, the section is explained all the same.
     assert!(Config::default().print().contains("\n# [[certificate]]\n"));
 }

@@ -118,7 +118,9 @@ pub fn rules_of(settings: &ProtocolLogSettings, store: &std::path::Path) -> File
         file_size_max: settings.file_size_max,
         age_max: (age > 0).then(|| Duration::from_secs(age * 3600)),
         total_octets_max: (total > 0).then_some(total),
-        software: software.map_or("mailroost", |text| text.as_str()).to_owned(),
+        software: software
+            .map_or("mailroost", |text| text.as_str())
+            .to_owned(),
     }
 }
 

@@ -37,7 +37,8 @@ impl Bench {
         let folder = rules.folder.clone();
         let clock = Arc::new(Seconds::new(EVE));
         let time = Arc::clone(&clock);
-        let now = move || UNIX_EPOCH + Duration::from_millis(1000 * time.load(Ordering::Relaxed) + 7);
+        let now =
+            move || UNIX_EPOCH + Duration::from_millis(1000 * time.load(Ordering::Relaxed) + 7);
         let silent = slog::Logger::root(slog::Discard, slog::o!());
         let log = FileLog::start_at(rules, silent, Arc::new(now)).unwrap();
         Self { log, folder, clock }
@@ -161,7 +162,11 @@ fn whatever_is_said_a_line_has_its_twelve_fields() {
     for text in said {
         bench.say(text);
     }
-    bench.record(None, Parameters::Shown([0xff, b'a', 0xc3].into()), Answer::None);
+    bench.record(
+        None,
+        Parameters::Shown([0xff, b'a', 0xc3].into()),
+        Answer::None,
+    );
     let refused = Answer::Refused("no \"such\" thing, here".into());
     bench.record(Some("a,\"b"), Parameters::None, refused);
     let lines = lines(&bench);
@@ -182,11 +187,31 @@ fn whatever_is_said_a_line_has_its_twelve_fields() {
 #[test]
 fn files_follow_one_another_with_the_time() {
     let table = [
-        (RollOver::Hourly, 1, "POP32026112423-1.LOG", "POP32026112500-1.LOG"),
-        (RollOver::Daily, 1, "POP320261124-1.LOG", "POP320261125-1.LOG"),
+        (
+            RollOver::Hourly,
+            1,
+            "POP32026112423-1.LOG",
+            "POP32026112500-1.LOG",
+        ),
+        (
+            RollOver::Daily,
+            1,
+            "POP320261124-1.LOG",
+            "POP320261125-1.LOG",
+        ),
         // Monday to Monday.
-        (RollOver::Weekly, 5 * 86_400 + 1, "POP320261123-1.LOG", "POP320261130-1.LOG"),
-        (RollOver::Monthly, 6 * 86_400 + 1, "POP320261101-1.LOG", "POP320261201-1.LOG"),
+        (
+            RollOver::Weekly,
+            5 * 86_400 + 1,
+            "POP320261123-1.LOG",
+            "POP320261130-1.LOG",
+        ),
+        (
+            RollOver::Monthly,
+            6 * 86_400 + 1,
+            "POP320261101-1.LOG",
+            "POP320261201-1.LOG",
+        ),
     ];
     for (roll_over, until_next, first, second) in table {
         let folder = tempfile::tempdir().unwrap();
@@ -247,7 +272,11 @@ fn without_a_limit_it_is_one_file() {
 
 #[test]
 fn after_a_restart_the_file_is_continued_even_when_its_last_line_is_torn() {
-    for file_size_max in [FileSize::ByTime, FileSize::Octets(1 << 20), FileSize::Unlimited] {
+    for file_size_max in [
+        FileSize::ByTime,
+        FileSize::Octets(1 << 20),
+        FileSize::Unlimited,
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let rules = FileRules {
             file_size_max,
@@ -274,7 +303,10 @@ fn what_is_too_old_or_too_much_is_removed_and_nothing_else() {
     fs::create_dir(&log).unwrap();
     let put = |name: &str, hours: u64| {
         fs::write(log.join(name), vec![b'x'; 1000]).unwrap();
-        let file = fs::File::options().write(true).open(log.join(name)).unwrap();
+        let file = fs::File::options()
+            .write(true)
+            .open(log.join(name))
+            .unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(EVE - hours * 3600))
             .unwrap();
     };
@@ -344,5 +376,8 @@ fn a_full_queue_drops_records_and_blocks_nobody() {
     writer.run(&letters);
     let text = fs::read_to_string(folder.join("POP319700101-1.LOG")).unwrap();
     assert!(text.contains("#Lost: 3\r\n"), "{text}");
-    assert!(text.contains(",line 0,") && text.contains(",line 1,"), "{text}");
+    assert!(
+        text.contains(",line 0,") && text.contains(",line 1,"),
+        "{text}"
+    );
 }
