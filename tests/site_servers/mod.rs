@@ -148,7 +148,7 @@ impl Log {
         let lines = text
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let found = lines.filter(|line| line["msg"] == msg).last();
+        let found = lines.filter(|line| line["msg"] == msg).next_back();
         found.unwrap_or_else(|| panic!("no {msg:?} in {text}"))
     }
 }
