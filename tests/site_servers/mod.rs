@@ -145,10 +145,10 @@ impl Log {
     #[track_caller]
     pub fn line(&self, msg: &str) -> serde_json::Value {
         let text = self.text();
-        let lines = text
+        let mut lines = text
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let found = lines.filter(|line| line["msg"] == msg).next_back();
+        let found = lines.rfind(|line| line["msg"] == msg);
         found.unwrap_or_else(|| panic!("no {msg:?} in {text}"))
     }
 }
