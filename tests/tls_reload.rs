@@ -1,5 +1,7 @@
 //! New certificates in a server that runs, and what it does for them day by day.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 mod tls;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What `openssl s_client` sees of a server.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 mod tls;
 
 use actix::System;

@@ -2,6 +2,8 @@
 //! nobody outside is asked. It is slow (about a minute), so that STLS, which shares all of its
 //! TLS with the other port, gets fewer checks.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 mod tls;
 
 use std::collections::BTreeMap;

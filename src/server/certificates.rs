@@ -69,10 +69,11 @@ impl Certificates {
     /// # Errors
     /// The first one. The others are renewed all the same.
     pub(super) fn renew_ticket_keys(&self) -> Result<(), TlsSetupError> {
-        let acceptors = self.loaded.iter().map(|(_, acceptor)| acceptor);
-        acceptors.fold(Ok(()), |renewed, acceptor| {
-            renewed.and(acceptor.renew_ticket_keys())
-        })
+        let mut renewed = Ok(());
+        for (_, acceptor) in &self.loaded {
+            renewed = renewed.and(acceptor.renew_ticket_keys());
+        }
+        renewed
     }
 
     /// The socket with the TLS that it needs or offers.

@@ -7,7 +7,7 @@ use slog::{debug, error, warn};
 use super::handle::ServerHandle;
 
 /// How often. It is also how long the keys of session tickets are kept: whoever steals them can
-/// read what was said in resumed sessions of TLS 1.2 since they were made.
+/// read the recorded sessions of TLS 1.2 whose tickets they sealed.
 const ROUND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Says what is to be said of the certificates now, and goes on until the server has ended.

@@ -67,13 +67,12 @@ impl CertificateFiles {
             }
             pkcs12::open(&self.certificate, &contents.octets, password.as_ref())?
         } else {
-            let certificates = pem::certificates(&self.certificate, &contents.octets)?;
+            let (leaf, chain) = pem::chain(&self.certificate, &contents.octets)?;
             let contents = file::read(key_file)?;
             if contents.open_to_others {
                 open_to_others.push(key_file.to_owned());
             }
             let key = pem::key(key_file, &contents.octets, password.as_ref())?;
-            let (leaf, chain) = self.split(certificates)?;
             (leaf, chain, key)
         };
         if let Some(password) = password.filter(|password| password.open_to_others) {
@@ -94,16 +93,6 @@ impl CertificateFiles {
             key,
             facts,
         })
-    }
-
-    fn split(&self, certificates: Vec<X509>) -> Result<(X509, Vec<X509>), CertificateError> {
-        let mut certificates = certificates.into_iter();
-        let leaf = certificates.next();
-        let leaf = leaf.ok_or_else(|| CertificateError::NoCertificate {
-            path: self.certificate.clone(),
-            detail: String::new(),
-        })?;
-        Ok((leaf, certificates.collect()))
     }
 
     /// An error of the TLS library about these files.

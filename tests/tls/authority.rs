@@ -2,6 +2,7 @@
 
 // Each user of this takes a part of it.
 #![allow(dead_code)]
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

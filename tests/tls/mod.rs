@@ -3,6 +3,7 @@
 
 // Each test file uses its part of this.
 #![allow(dead_code)]
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 pub mod authority;
 

@@ -10,12 +10,16 @@ use super::CertificateError;
 use super::error::detail;
 use super::file::Password;
 
-/// All certificates in `pem`, in their order.
-pub(super) fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<X509>, CertificateError> {
-    X509::stack_from_pem(pem).map_err(|error| CertificateError::NoCertificate {
+/// The first certificate in `pem`, and the others in their order.
+pub(super) fn chain(path: &Path, pem: &[u8]) -> Result<(X509, Vec<X509>), CertificateError> {
+    let missing = |detail| CertificateError::NoCertificate {
         path: path.to_owned(),
-        detail: detail(&error),
-    })
+        detail,
+    };
+    let certificates = X509::stack_from_pem(pem).map_err(|error| missing(detail(&error)))?;
+    let mut certificates = certificates.into_iter();
+    let leaf = certificates.next().ok_or_else(|| missing(String::new()))?;
+    Ok((leaf, certificates.collect()))
 }
 
 /// The private key in `pem`: PKCS#8, PKCS#1 or SEC1, each of them encrypted or not.
