@@ -27,7 +27,11 @@ use mailroost_testkit::client::Client;
 fn main() -> Result<(), Box<dyn Error>> {
     let once = std::env::args().any(|argument| argument == "--once");
     actix_web::rt::System::new().block_on(async {
-        if once { once_only().await } else { serve().await }
+        if once {
+            once_only().await
+        } else {
+            serve().await
+        }
     })
 }
 
@@ -59,16 +63,25 @@ async fn deliver(
         Err(error @ ServerError::NoSuchUser(_)) => {
             HttpResponse::NotFound().body(format!("{error}\n"))
         }
-        Err(error) => HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE).body(format!("{error}\n")),
+        Err(error) => {
+            HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE).body(format!("{error}\n"))
+        }
     }
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let pop3 = pop3(1110).await?;
     let data = web::Data::new(pop3.clone());
-    let app = move || App::new().app_data(data.clone()).route("/mail/{user}", web::post().to(deliver));
+    let app = move || {
+        App::new()
+            .app_data(data.clone())
+            .route("/mail/{user}", web::post().to(deliver))
+    };
     // actix-web takes the signals; the POP3 server installs nothing global.
-    HttpServer::new(app).bind(("127.0.0.1", 8080))?.run().await?;
+    HttpServer::new(app)
+        .bind(("127.0.0.1", 8080))?
+        .run()
+        .await?;
     pop3.drain().await;
     Ok(())
 }
@@ -77,8 +90,15 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 pub async fn once_only() -> Result<(), Box<dyn Error>> {
     let pop3 = pop3(0).await?;
     let data = web::Data::new(pop3.clone());
-    let app = move || App::new().app_data(data.clone()).route("/mail/{user}", web::post().to(deliver));
-    let http = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0))?;
+    let app = move || {
+        App::new()
+            .app_data(data.clone())
+            .route("/mail/{user}", web::post().to(deliver))
+    };
+    let http = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))?;
     let web_address = http.addrs()[0];
     let http = http.run();
     let web_handle = http.handle();

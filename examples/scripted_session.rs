@@ -96,7 +96,10 @@ fn play(
     });
     match result {
         Ok(Played::Cannot { line }) => {
-            writeln!(out, "{dialog}  line {line} cannot be played against this server")?;
+            writeln!(
+                out,
+                "{dialog}  line {line} cannot be played against this server"
+            )?;
         }
         Ok(Played::Purely | Played::OverTcp | Played::OverPipe) => {
             writeln!(out, "{dialog}  as written")?;

@@ -1,5 +1,7 @@
 //! The examples do what they say: scripts hold however they are played, and programs end well.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use std::path::{Path, PathBuf};
 
 use mailroost_testkit::certificate::TestCertificate;
@@ -92,7 +94,11 @@ fn scripted_session_shows_a_difference_and_fails() {
 
 #[test]
 fn scripted_session_names_what_is_wrong_with_its_arguments() {
-    for arguments in [&[][..], &["--server", "nowhere", "x"], &["--unheard-of", "x"]] {
+    for arguments in [
+        &[][..],
+        &["--server", "nowhere", "x"],
+        &["--unheard-of", "x"],
+    ] {
         let (status, out) = run_scripted_session(arguments);
         assert_eq!(status, 2);
         assert!(out.starts_with("usage: "), "{out}");

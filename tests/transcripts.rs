@@ -1,6 +1,8 @@
 //! Plays every transcript on the pure session and against the actors, in four chunkings, and
 //! looks for verbs, statements and known defects that no transcript covers.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -33,7 +33,12 @@ pub struct Account {
 /// The password is not shown.
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, maildrop, disabled, .. } = self;
+        let Self {
+            name,
+            maildrop,
+            disabled,
+            ..
+        } = self;
         write!(f, "{name} (maildrop {maildrop}, disabled {disabled})")
     }
 }
@@ -81,14 +86,20 @@ impl Accounts {
 
     /// Adds a user, or replaces the one of that name.
     pub fn add(&self, account: Account) {
-        let mut known = self.known.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut known = self
+            .known
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         known.retain(|other| other.name != account.name);
         known.push(account);
     }
 
     /// The user of that name.
     pub fn find(&self, name: &UserName) -> Option<Account> {
-        let known = self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = self
+            .known
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         known.iter().find(|account| account.name == *name).cloned()
     }
 }
@@ -109,7 +120,17 @@ impl PasswordSource for Accounts {
         if account.disabled {
             return Err(AuthError::NotPermitted("POP3 is switched off"));
         }
-        let Account { name, maildrop, site, .. } = account;
-        Ok(Identity { user: name, maildrop, exact_rfc822_size: None, site })
+        let Account {
+            name,
+            maildrop,
+            site,
+            ..
+        } = account;
+        Ok(Identity {
+            user: name,
+            maildrop,
+            exact_rfc822_size: None,
+            site,
+        })
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mailroost::tls::{CertificateFiles, LOOPBACK_NAMES, ReloadableAcceptor, TlsSettings, self_signed};
+use mailroost::tls::{
+    CertificateFiles, LOOPBACK_NAMES, ReloadableAcceptor, TlsSettings, self_signed,
+};
 use mailroost_actors::tls::TlsAcceptor;
 
 /// A self-signed certificate for this machine's loopback names, as files in a folder of its own

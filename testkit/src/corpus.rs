@@ -56,31 +56,57 @@ const FILES: &[(&str, &[u8])] = files![
 
 type Generator = fn() -> Vec<u8>;
 
-const GENERATED: &[(&str, Generator)] =
-    &[("nothing", Vec::new), ("long-line", long_line), ("dots-only", dots_only)];
+const GENERATED: &[(&str, Generator)] = &[
+    ("nothing", Vec::new),
+    ("long-line", long_line),
+    ("dots-only", dots_only),
+];
 
-const LARGE: &[(&str, Generator)] =
-    &[("header-1-mib", header_1_mib), ("message-10-mib", message_10_mib)];
+const LARGE: &[(&str, Generator)] = &[
+    ("header-1-mib", header_1_mib),
+    ("message-10-mib", message_10_mib),
+];
 
 /// All but the two large ones.
 pub fn small() -> Vec<Message> {
-    let files = FILES.iter().map(|(name, octets)| Message { name, delivered: octets.to_vec() });
-    let generated = GENERATED.iter().map(|(name, make)| Message { name, delivered: make() });
+    let files = FILES.iter().map(|(name, octets)| Message {
+        name,
+        delivered: octets.to_vec(),
+    });
+    let generated = GENERATED.iter().map(|(name, make)| Message {
+        name,
+        delivered: make(),
+    });
     files.chain(generated).collect()
 }
 
 /// A header of 1 MiB, and a message of 10 MiB.
 pub fn large() -> Vec<Message> {
-    LARGE.iter().map(|(name, make)| Message { name, delivered: make() }).collect()
+    LARGE
+        .iter()
+        .map(|(name, make)| Message {
+            name,
+            delivered: make(),
+        })
+        .collect()
 }
 
 /// A message by its name.
 pub fn find(name: &str) -> Option<Message> {
     if let Some((name, octets)) = FILES.iter().find(|(known, _)| *known == name) {
-        return Some(Message { name, delivered: octets.to_vec() });
+        return Some(Message {
+            name,
+            delivered: octets.to_vec(),
+        });
     }
-    let (name, make) = GENERATED.iter().chain(LARGE).find(|(known, _)| *known == name)?;
-    Some(Message { name, delivered: make() })
+    let (name, make) = GENERATED
+        .iter()
+        .chain(LARGE)
+        .find(|(known, _)| *known == name)?;
+    Some(Message {
+        name,
+        delivered: make(),
+    })
 }
 
 impl Message {

@@ -30,7 +30,10 @@ impl Dialog {
 
     /// Something else happened.
     pub fn event(&mut self, text: String) {
-        self.turns.push(Turn { speaker: text, octets: Vec::new() });
+        self.turns.push(Turn {
+            speaker: text,
+            octets: Vec::new(),
+        });
     }
 
     fn say(&mut self, side: char, connection: u8, octets: &[u8]) {
@@ -43,7 +46,10 @@ impl Dialog {
         };
         match self.turns.last_mut() {
             Some(turn) if turn.speaker == speaker => turn.octets.extend(octets),
-            _ => self.turns.push(Turn { speaker, octets: octets.to_vec() }),
+            _ => self.turns.push(Turn {
+                speaker,
+                octets: octets.to_vec(),
+            }),
         }
     }
 }

@@ -55,17 +55,26 @@ pub struct UniqueIds {
 impl Pattern {
     /// One line.
     pub fn line(parts: Vec<Part>) -> Self {
-        Self { optional: false, kind: Kind::Line(parts) }
+        Self {
+            optional: false,
+            kind: Kind::Line(parts),
+        }
     }
 
     /// Any lines up to the termination line, which is not taken.
     pub fn lines() -> Self {
-        Self { optional: false, kind: Kind::Lines }
+        Self {
+            optional: false,
+            kind: Kind::Lines,
+        }
     }
 
     /// These octets.
     pub fn octets(octets: Vec<u8>) -> Self {
-        Self { optional: false, kind: Kind::Octets(octets) }
+        Self {
+            optional: false,
+            kind: Kind::Octets(octets),
+        }
     }
 
     /// Looks whether `buffer` begins as expected.
@@ -74,8 +83,16 @@ impl Pattern {
             Kind::Octets(octets) if buffer.starts_with(octets) => Found::Yes(octets.len()),
             Kind::Octets(octets) if octets.starts_with(buffer) => Found::NotYet,
             Kind::Octets(octets) => {
-                let same = octets.iter().zip(buffer).take_while(|(a, b)| a == b).count();
-                let line = octets[..same].iter().filter(|octet| **octet == b'\n').count() + 1;
+                let same = octets
+                    .iter()
+                    .zip(buffer)
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                let line = octets[..same]
+                    .iter()
+                    .filter(|octet| **octet == b'\n')
+                    .count()
+                    + 1;
                 Found::No(format!("octet {same} (in line {line} of it) differs"))
             }
             Kind::Lines => lines(buffer),
@@ -147,7 +164,10 @@ fn line(parts: &[Part], line: &[u8], ids: &mut UniqueIds) -> Result<(), String> 
                 digits => digits,
             },
             Part::UniqueId(name) => {
-                let octets = rest.iter().take_while(|o| (0x21..=0x7e).contains(*o)).count();
+                let octets = rest
+                    .iter()
+                    .take_while(|o| (0x21..=0x7e).contains(*o))
+                    .count();
                 ids.learn(name, &rest[..octets])?;
                 octets
             }
@@ -184,7 +204,9 @@ impl UniqueIds {
             if let (Some(known), Some(id)) = (decimal(known), decimal(id))
                 && id < known
             {
-                return Err(format!("unique-id {name} is less than {other}, seen before"));
+                return Err(format!(
+                    "unique-id {name} is less than {other}, seen before"
+                ));
             }
         }
         self.by_name.insert(name.to_owned(), id.to_owned());
@@ -210,9 +232,15 @@ mod tests {
         let mut ids = UniqueIds::default();
         assert_eq!(pattern.find(b"+OK 1", &mut ids), Found::NotYet);
         assert_eq!(pattern.find(b"+OK 12\r\n+OK", &mut ids), Found::Yes(8));
-        assert!(matches!(pattern.find(b"+OK 12 x\r\n", &mut ids), Found::No(_)));
+        assert!(matches!(
+            pattern.find(b"+OK 12 x\r\n", &mut ids),
+            Found::No(_)
+        ));
         assert!(matches!(pattern.find(b"-ERR\r\n", &mut ids), Found::No(_)));
-        assert!(matches!(pattern.find(b"+OK 1\n\r\n", &mut ids), Found::No(_)));
+        assert!(matches!(
+            pattern.find(b"+OK 1\n\r\n", &mut ids),
+            Found::No(_)
+        ));
     }
 
     #[test]
@@ -222,7 +250,10 @@ mod tests {
         let fits = format!("+OK{}\r\n", "a".repeat(507));
         assert_eq!(pattern.find(fits.as_bytes(), &mut ids), Found::Yes(512));
         let over = format!("+OK{}\r\n", "a".repeat(508));
-        assert!(matches!(pattern.find(over.as_bytes(), &mut ids), Found::No(_)));
+        assert!(matches!(
+            pattern.find(over.as_bytes(), &mut ids),
+            Found::No(_)
+        ));
     }
 
     #[test]
@@ -240,7 +271,10 @@ mod tests {
     #[test]
     fn any_lines_end_before_the_termination_line() {
         let mut ids = UniqueIds::default();
-        assert_eq!(Pattern::lines().find(b"a\r\n..\r\n.\r\n", &mut ids), Found::Yes(7));
+        assert_eq!(
+            Pattern::lines().find(b"a\r\n..\r\n.\r\n", &mut ids),
+            Found::Yes(7)
+        );
         assert_eq!(Pattern::lines().find(b"a\r\n.", &mut ids), Found::NotYet);
         assert_eq!(Pattern::lines().find(b".\r\n", &mut ids), Found::Yes(0));
     }

@@ -31,7 +31,11 @@ impl Mechanism for Dummy {
     }
 
     fn needs(&self) -> Needs {
-        Needs { plaintext: false, tls: false, client_first: true }
+        Needs {
+            plaintext: false,
+            tls: false,
+            client_first: true,
+        }
     }
 
     fn start(&self, _link: &Link) -> Box<dyn Exchange> {
@@ -62,7 +66,11 @@ impl Mechanism for XOAuth2 {
     }
 
     fn needs(&self) -> Needs {
-        Needs { plaintext: true, tls: false, client_first: true }
+        Needs {
+            plaintext: true,
+            tls: false,
+            client_first: true,
+        }
     }
 
     fn start(&self, _link: &Link) -> Box<dyn Exchange> {
@@ -76,9 +84,13 @@ impl Exchange for Bearing {
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
         let malformed = AuthError::Malformed("it is not user=NAME ^A auth=Bearer TOKEN ^A ^A");
         let parts = std::str::from_utf8(client).ok().and_then(|text| {
-            text.strip_prefix("user=")?.strip_suffix("\x01\x01")?.split_once("\x01auth=Bearer ")
+            text.strip_prefix("user=")?
+                .strip_suffix("\x01\x01")?
+                .split_once("\x01auth=Bearer ")
         });
-        let Some((user, token)) = parts else { return Progress::Failure(malformed) };
+        let Some((user, token)) = parts else {
+            return Progress::Failure(malformed);
+        };
         match source.verify(user, &Secret::from(token.as_bytes().to_vec())) {
             Ok(identity) => Progress::Success(identity),
             Err(error) => Progress::Failure(error),

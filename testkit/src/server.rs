@@ -275,7 +275,9 @@ impl TestServerBuilder {
                 let _ = runner.run();
             }
         });
-        let parts = start.recv().map_err(|_| "the server's thread has ended")??;
+        let parts = start
+            .recv()
+            .map_err(|_| "the server's thread has ended")??;
         Ok(TestServer {
             parts,
             directory,

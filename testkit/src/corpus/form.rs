@@ -48,7 +48,10 @@ impl Form {
 
     /// Whether any line begins with a dot.
     pub fn dot_lines(&self) -> bool {
-        self.header.iter().chain(&self.body).any(|line| line.starts_with(b"."))
+        self.header
+            .iter()
+            .chain(&self.body)
+            .any(|line| line.starts_with(b"."))
     }
 
     /// The lines that RETR sends, without the termination line.
@@ -60,7 +63,12 @@ impl Form {
     pub fn top_lines(&self, lines: usize) -> Vec<u8> {
         let mut octets = Vec::new();
         let empty = Vec::new();
-        for line in self.header.iter().chain([&empty]).chain(self.body.iter().take(lines)) {
+        for line in self
+            .header
+            .iter()
+            .chain([&empty])
+            .chain(self.body.iter().take(lines))
+        {
             if line.starts_with(b".") {
                 octets.push(b'.');
             }
@@ -77,7 +85,9 @@ fn lines(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut line = Vec::new();
     let mut rest = octets;
     while let Some(&octet) = rest.first() {
-        let end = [&b"\r\r\n"[..], b"\r\n", b"\r", b"\n"].into_iter().find(|e| rest.starts_with(e));
+        let end = [&b"\r\r\n"[..], b"\r\n", b"\r", b"\n"]
+            .into_iter()
+            .find(|e| rest.starts_with(e));
         rest = &rest[end.map_or(1, <[u8]>::len)..];
         match end {
             Some(_) => lines.push(std::mem::take(&mut line)),
@@ -92,7 +102,9 @@ fn lines(octets: &[u8]) -> Vec<Vec<u8>> {
 
 /// A name of printing octets, perhaps white space, a colon.
 fn is_field(line: &[u8]) -> bool {
-    let Some(colon) = line.iter().position(|octet| *octet == b':') else { return false };
+    let Some(colon) = line.iter().position(|octet| *octet == b':') else {
+        return false;
+    };
     let name = line[..colon].trim_ascii_end();
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }

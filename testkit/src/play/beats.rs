@@ -37,17 +37,26 @@ pub(super) fn beats(steps: &[Step], chunking: Chunking) -> Vec<Beat<'_>> {
                 }
                 _ => {
                     let exchange = Exchange::new(line, *connection);
-                    beats.push(Beat::Exchange(Exchange { sends: vec![octets], ..exchange }));
+                    beats.push(Beat::Exchange(Exchange {
+                        sends: vec![octets],
+                        ..exchange
+                    }));
                 }
             },
-            Action::Expect { connection, pattern } => match beats.last_mut() {
+            Action::Expect {
+                connection,
+                pattern,
+            } => match beats.last_mut() {
                 Some(Beat::Exchange(last)) if last.connection == *connection => {
                     last.expects.push((line, pattern));
                 }
                 _ => {
                     let exchange = Exchange::new(line, *connection);
                     let expects = vec![(line, pattern)];
-                    beats.push(Beat::Exchange(Exchange { expects, ..exchange }));
+                    beats.push(Beat::Exchange(Exchange {
+                        expects,
+                        ..exchange
+                    }));
                 }
             },
         }
@@ -57,7 +66,12 @@ pub(super) fn beats(steps: &[Step], chunking: Chunking) -> Vec<Beat<'_>> {
 
 impl<'a> Exchange<'a> {
     fn new(line: usize, connection: u8) -> Self {
-        Self { line, connection, sends: Vec::new(), expects: Vec::new() }
+        Self {
+            line,
+            connection,
+            sends: Vec::new(),
+            expects: Vec::new(),
+        }
     }
 
     /// Whether another client line may join. None joins where the server speaks first: a
@@ -110,7 +124,11 @@ mod tests {
             Beat::Exchange(exchange) => {
                 let writes = exchange.writes(chunking);
                 let writes = writes.iter().map(|write| String::from_utf8_lossy(write));
-                format!("{}/{}", writes.collect::<Vec<_>>().join("|"), exchange.expects.len())
+                format!(
+                    "{}/{}",
+                    writes.collect::<Vec<_>>().join("|"),
+                    exchange.expects.len()
+                )
             }
         });
         text.collect()
@@ -118,7 +136,14 @@ mod tests {
 
     #[test]
     fn line_by_line_waits_for_each_answer() {
-        let lines = ["/1", "A\r\n/1", "B\r\n/1", "direction", "C\r\n/0", "D\r\n/0"];
+        let lines = [
+            "/1",
+            "A\r\n/1",
+            "B\r\n/1",
+            "direction",
+            "C\r\n/0",
+            "D\r\n/0",
+        ];
         assert_eq!(writes(Chunking::Lines), lines);
     }
 

@@ -17,7 +17,11 @@ pub(super) struct Ear {
 
 impl Ear {
     pub(super) fn expect(&mut self, expects: &[(usize, &Pattern)]) {
-        self.awaited.extend(expects.iter().map(|(line, pattern)| (*line, (*pattern).clone())));
+        self.awaited.extend(
+            expects
+                .iter()
+                .map(|(line, pattern)| (*line, (*pattern).clone())),
+        );
     }
 
     pub(super) fn hear(&mut self, octets: &[u8]) {
@@ -61,12 +65,19 @@ impl Ear {
         if self.heard.is_empty() {
             return Ok(());
         }
-        let text = format!("nothing more was expected before this, but\n  S: {}", self.begin());
+        let text = format!(
+            "nothing more was expected before this, but\n  S: {}",
+            self.begin()
+        );
         Err(Difference::new(line, text))
     }
 
     fn told(&self, pattern: &Pattern, why: &str) -> String {
-        format!("{why}\n  expected\n  S: {}\n  but came\n  S: {}", pattern.shown(), self.begin())
+        format!(
+            "{why}\n  expected\n  S: {}\n  but came\n  S: {}",
+            pattern.shown(),
+            self.begin()
+        )
     }
 
     fn begin(&self) -> String {

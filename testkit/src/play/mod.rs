@@ -67,7 +67,13 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, line, how, difference, dialog } = self;
+        let Self {
+            path,
+            line,
+            how,
+            difference,
+            dialog,
+        } = self;
         writeln!(f, "{}:{line}: {difference}", path.display())?;
         writeln!(f, "  played {how}; the dialog so far:")?;
         write!(f, "{dialog}")
@@ -85,11 +91,20 @@ struct Difference {
 
 impl Difference {
     fn new(line: usize, text: impl Into<String>) -> Self {
-        Self { line, text: text.into() }
+        Self {
+            line,
+            text: text.into(),
+        }
     }
 
     fn into_failure(self, transcript: &Transcript, how: String, dialog: Dialog) -> Failure {
         let path = transcript.path.clone();
-        Failure { path, line: self.line, how, difference: self.text, dialog }
+        Failure {
+            path,
+            line: self.line,
+            how,
+            difference: self.text,
+            dialog,
+        }
     }
 }

@@ -33,7 +33,11 @@ pub fn play(transcript: &Transcript, chunking: Chunking) -> Result<Played, Box<F
         Ok(world) => world,
         Err(why) => {
             let difference = Difference::new(1, format!("the stage cannot be set: {why}"));
-            return Err(Box::new(difference.into_failure(transcript, how, Dialog::default())));
+            return Err(Box::new(difference.into_failure(
+                transcript,
+                how,
+                Dialog::default(),
+            )));
         }
     };
     let mut player = Player {
@@ -48,9 +52,11 @@ pub fn play(transcript: &Transcript, chunking: Chunking) -> Result<Played, Box<F
     };
     match player.play(transcript) {
         Ok(()) => Ok(Played::Purely),
-        Err(difference) => {
-            Err(Box::new(difference.into_failure(transcript, how, player.dialog)))
-        }
+        Err(difference) => Err(Box::new(difference.into_failure(
+            transcript,
+            how,
+            player.dialog,
+        ))),
     }
 }
 
@@ -150,9 +156,10 @@ impl Player {
                 self.world.deliver(name);
                 Ok(())
             }
-            Direction::RemovedElsewhere(nth) => {
-                self.world.remove_elsewhere(*nth).map_err(|why| Difference::new(line, why))
-            }
+            Direction::RemovedElsewhere(nth) => self
+                .world
+                .remove_elsewhere(*nth)
+                .map_err(|why| Difference::new(line, why)),
             // There is no actor here that could die.
             Direction::KillMailbox => Ok(()),
             Direction::FailStore => {
@@ -175,7 +182,10 @@ impl Player {
         } else if self.tls == Tls::Implicit {
             Ok(())
         } else {
-            Err(Difference::new(line, "the server does not wait for a TLS handshake"))
+            Err(Difference::new(
+                line,
+                "the server does not wait for a TLS handshake",
+            ))
         };
         self.connections.insert(number, connection);
         result
@@ -183,7 +193,11 @@ impl Player {
 
     fn timer(&mut self, span: Duration, line: usize) -> Result<(), Difference> {
         self.now += span;
-        self.end_all(|session, now| session.deadline() <= now, Ending::Autologout, line)
+        self.end_all(
+            |session, now| session.deadline() <= now,
+            Ending::Autologout,
+            line,
+        )
     }
 
     fn end_all(
@@ -232,7 +246,10 @@ impl Player {
                 Step::Close(reason) => self.close(connection, Some(reason)),
             }
         }
-        Err(Difference::new(line, format!("the session made {STEPS_MAX} steps without input")))
+        Err(Difference::new(
+            line,
+            format!("the session made {STEPS_MAX} steps without input"),
+        ))
     }
 
     fn perform(&mut self, to: &mut Connection, effect: Effect, out: &mut Vec<u8>) -> Outcome {
@@ -245,10 +262,17 @@ impl Player {
             Effect::OpenMessage { id, .. } => {
                 let maildrop = to.maildrop.expect("messages are opened after the log-on");
                 to.opened = self.world.open(maildrop, id);
-                if to.opened.is_some() { Outcome::MessageOpened } else { Outcome::MessageGone }
+                if to.opened.is_some() {
+                    Outcome::MessageOpened
+                } else {
+                    Outcome::MessageGone
+                }
             }
             Effect::SendMessage { lines } => {
-                let opened = to.opened.take().expect("a message is sent after it was opened");
+                let opened = to
+                    .opened
+                    .take()
+                    .expect("a message is sent after it was opened");
                 encode(&opened, lines, to.chunk_octets, out);
                 Outcome::MessageSent
             }
@@ -260,7 +284,11 @@ impl Player {
     }
 
     fn sasl(&mut self, to: &mut Connection, name: &str, answer: SaslAnswer) -> Outcome {
-        let offered = self.world.mechanisms.iter().find(|offered| offered.name() == name);
+        let offered = self
+            .world
+            .mechanisms
+            .iter()
+            .find(|offered| offered.name() == name);
         let mechanism = offered.expect("a session uses what it was told to offer");
         let octets = match &answer {
             SaslAnswer::Start => &[],
@@ -351,7 +379,10 @@ fn encode(message: &Opened, lines: Option<u64>, chunk_octets: usize, out: &mut V
 }
 
 fn facts() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".to_owned(), cipher: "TLS_AES_256_GCM_SHA384".to_owned() }
+    TlsFacts {
+        version: "TLSv1.3".to_owned(),
+        cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+    }
 }
 
 fn link() -> Link {

@@ -113,9 +113,7 @@ impl Scene {
             let peer = SocketAddr::from(([127, 0, 0, 1], 1024));
             let security = security(self.stage.tls);
             let tls = self.tls.clone();
-            self.tree
-                .serve(Box::new(far), peer, security, tls)
-                .await?;
+            self.tree.serve(Box::new(far), peer, security, tls).await?;
             Client::over(Box::new(near), Clock::Machine)
         } else {
             Client::connect(self.tree.addresses()[0]).await?
@@ -139,7 +137,10 @@ impl Scene {
         let mut staged = self.store.stage(staging)?;
         staged.write_all(&delivered)?;
         let delivery = staged.finish()?;
-        let ids = self.tree.deliver(self.maildrops[user], vec![delivery]).await?;
+        let ids = self
+            .tree
+            .deliver(self.maildrops[user], vec![delivery])
+            .await?;
         self.delivered[user].extend(ids);
         Ok(())
     }

@@ -273,9 +273,9 @@ impl Player {
         if !self.connections.contains_key(&number) {
             let client = match &self.whereabouts {
                 Where::Scene(scene) => scene.connect().await.map_err(|why| why.to_string()),
-                Where::Address { address, tls } => connect(*address, *tls)
-                    .await
-                    .map_err(|why| why.to_string()),
+                Where::Address { address, tls } => {
+                    connect(*address, *tls).await.map_err(|why| why.to_string())
+                }
             };
             let client = client.map_err(|why| Difference::new(line, why))?;
             let connection = Connection {

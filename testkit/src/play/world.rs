@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mailroost_auth::{AuthError, Identity, Mechanism, PasswordSource as _};
 use mailroost_protocol::{
-    Access, Blame, ForeignSite, LogOnRefusal, Maildrop, MechanismOffer, Octets, Outcome, ScanEntry, Secret,
+    Access, Blame, ForeignSite, LogOnRefusal, Maildrop, MechanismOffer, Octets, Outcome, ScanEntry,
+    Secret,
 };
 use mailroost_storage::{MaildropId, UserName};
 
@@ -99,18 +100,29 @@ impl World {
 
     /// A message of the stage arrives.
     pub(super) fn deliver(&mut self, name: &str) {
-        let Some((user, message)) = self.stage.message(name) else { return };
-        let Message { delivered, carried, .. } = message.clone();
+        let Some((user, message)) = self.stage.message(name) else {
+            return;
+        };
+        let Message {
+            delivered, carried, ..
+        } = message.clone();
         let maildrop = &mut self.maildrops[user];
         let id = IDS.0 + IDS.1 * maildrop.delivered.len() as u64;
         maildrop.delivered.push(id);
-        maildrop.messages.push(Stored { id, form: Form::of(&delivered), carried });
+        maildrop.messages.push(Stored {
+            id,
+            form: Form::of(&delivered),
+            carried,
+        });
     }
 
     /// The nth message delivered to the first user is removed.
     pub(super) fn remove_elsewhere(&mut self, nth: usize) -> Result<(), String> {
         let maildrop = self.maildrops.first_mut().ok_or("there is no user")?;
-        let id = *maildrop.delivered.get(nth - 1).ok_or("there is no such message")?;
+        let id = *maildrop
+            .delivered
+            .get(nth - 1)
+            .ok_or("there is no such message")?;
         maildrop.messages.retain(|message| message.id != id);
         Ok(())
     }
@@ -154,7 +166,11 @@ impl World {
         let entries = messages.iter().map(|message| {
             let exact = message.form.exact().len() as u64;
             // Never the same as the exact size, so that a mix-up shows.
-            ScanEntry { id: message.id, stored: Octets(exact + 512), exact: Octets(exact) }
+            ScanEntry {
+                id: message.id,
+                stored: Octets(exact + 512),
+                exact: Octets(exact),
+            }
         });
         let carried = messages.iter().enumerate().filter_map(|(index, message)| {
             let carried = message.carried.as_deref()?;
@@ -169,10 +185,17 @@ impl World {
 
     /// A message that is still there.
     pub(super) fn open(&self, maildrop: usize, id: u64) -> Option<Opened> {
-        let message = self.maildrops[maildrop].messages.iter().find(|message| message.id == id)?;
+        let message = self.maildrops[maildrop]
+            .messages
+            .iter()
+            .find(|message| message.id == id)?;
         let form = &message.form;
         let header_octets = form.header_octets() as u64;
-        Some(Opened { octets: form.exact(), header_octets, dot_lines: form.dot_lines() })
+        Some(Opened {
+            octets: form.exact(),
+            header_octets,
+            dot_lines: form.dot_lines(),
+        })
     }
 
     /// QUIT with marks.
@@ -180,7 +203,9 @@ impl World {
         if std::mem::take(&mut self.failing) {
             return Outcome::Failed(Blame::Temporary);
         }
-        self.maildrops[maildrop].messages.retain(|message| !ids.contains(&message.id));
+        self.maildrops[maildrop]
+            .messages
+            .retain(|message| !ids.contains(&message.id));
         Outcome::Committed
     }
 }

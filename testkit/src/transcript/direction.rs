@@ -37,7 +37,11 @@ fn connection(words: &[&str]) -> Result<u8, String> {
 }
 
 fn seconds(span: &str) -> Result<Duration, String> {
-    let number = span.strip_prefix('+').and_then(|rest| rest.strip_suffix('s'));
+    let number = span
+        .strip_prefix('+')
+        .and_then(|rest| rest.strip_suffix('s'));
     let number = number.and_then(|number| number.parse().ok());
-    number.map(Duration::from_secs).ok_or_else(|| "{timer +SECONDSs}".to_owned())
+    number
+        .map(Duration::from_secs)
+        .ok_or_else(|| "{timer +SECONDSs}".to_owned())
 }

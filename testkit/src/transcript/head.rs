@@ -23,11 +23,16 @@ impl Head {
     /// Takes a line. `Err` says what was expected.
     pub(super) fn line(&mut self, line: &str) -> Result<(), String> {
         if let Some(text) = line.strip_prefix('|') {
-            let open = self.open.as_mut().ok_or("`message: name` above a line of it")?;
+            let open = self
+                .open
+                .as_mut()
+                .ok_or("`message: name` above a line of it")?;
             open.inline = true;
             let text = text.strip_prefix(' ').unwrap_or(text);
             let no_end = text.strip_suffix("{no crlf}");
-            open.message.delivered.extend(text::octets(no_end.unwrap_or(text))?);
+            open.message
+                .delivered
+                .extend(text::octets(no_end.unwrap_or(text))?);
             if no_end.is_none() {
                 open.message.delivered.extend(b"\r\n");
             }
@@ -41,7 +46,9 @@ impl Head {
         let (key, value) = line.split_once(':').ok_or("`key: value`")?;
         let value = value.trim();
         match key {
-            "tags" => self.tags.extend(value.split(',').map(|tag| tag.trim().to_owned())),
+            "tags" => self
+                .tags
+                .extend(value.split(',').map(|tag| tag.trim().to_owned())),
             "profile" => self.stage.settings.profile(value)?,
             "set" => self.stage.settings.set(value)?,
             "tls" => self.stage.tls = tls(value)?,
@@ -77,19 +84,37 @@ impl Head {
         if self.stage.message(name).is_some() {
             return Err("a name that no other message has".to_owned());
         }
-        let message = Message { name: name.to_owned(), delivered: Vec::new(), carried, later };
-        self.open = Some(Open { message, inline: false });
+        let message = Message {
+            name: name.to_owned(),
+            delivered: Vec::new(),
+            carried,
+            later,
+        };
+        self.open = Some(Open {
+            message,
+            inline: false,
+        });
         Ok(())
     }
 
     fn close_message(&mut self) -> Result<(), String> {
-        let Some(Open { mut message, inline }) = self.open.take() else { return Ok(()) };
+        let Some(Open {
+            mut message,
+            inline,
+        }) = self.open.take()
+        else {
+            return Ok(());
+        };
         if !inline {
             let found = corpus::find(&message.name);
             let found = found.ok_or("a message of the corpus, or `|` lines below it")?;
             message.delivered = found.delivered;
         }
-        let user = self.stage.users.last_mut().ok_or("a user above the message")?;
+        let user = self
+            .stage
+            .users
+            .last_mut()
+            .ok_or("a user above the message")?;
         user.messages.push(message);
         Ok(())
     }
@@ -116,5 +141,11 @@ fn user(value: &str) -> Result<User, String> {
     };
     let password = text::octets(password)?;
     let name = name.trim().to_owned();
-    Ok(User { name, password, disabled, site, messages: Vec::new() })
+    Ok(User {
+        name,
+        password,
+        disabled,
+        site,
+        messages: Vec::new(),
+    })
 }

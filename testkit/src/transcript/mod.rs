@@ -29,13 +29,14 @@
 //! | line | meaning |
 //! | --- | --- |
 //! | `# text` | why; the first one is required |
-//! | `tags: a, b` | what it covers: `RFC1939 s5`, `STANXPOP3 V0003`, `peers 1b.4`, `decided 7`, `verb STAT TRANSACTION` |
+//! | `tags: a, b` | what it covers, for example `RFC1939 s5` or `STANXPOP3 V0003` |
 //! | `profile: exchange2013` | the settings to begin with; this one unless another is named |
 //! | `set: key = value` | one setting, see [`setting`] |
 //! | `tls: no` | `no`, `available` (STLS is offered) or `implicit`; `no` unless given |
-//! | `mechanisms: NTLM PLAIN` | SASL mechanisms in order; `PLAIN` unless given. What is not PLAIN is a dummy that sends an empty challenge and then fails |
-//! | `user: name password: "text"` | a user with an empty maildrop; `disabled` behind it takes POP3 away, `site: name` makes it another site's |
-//! | `message: name` | a message of the last user: from the corpus, or in the `\|` lines that follow |
+//! | `mechanisms: NTLM PLAIN` | SASL in order, see [`crate::mechanism`]; else `PLAIN` |
+//! | `user: name password: "text"` | a user with an empty maildrop |
+//! | ... `disabled`, ... `site: name` | behind it: takes POP3 away; makes it another site's |
+//! | `message: name` | of the last user: from the corpus, or the `\|` lines that follow |
 //! | `message: name unique-id: x` | the same with a unique-id that another server had given it |
 //! | `later: name` | a message that is not there yet; `{deliver name}` brings it |
 //!
@@ -66,7 +67,7 @@
 //! | `{closed}` | the server has to close it here |
 //! | `{deliver name}` | the message arrives in its user's maildrop |
 //! | `{removed elsewhere 2}` | something else removes the second message that was delivered |
-//! | `{kill mailbox}` | the mailbox dies at the next thing that it is asked to store; it is made again, and asked again |
+//! | `{kill mailbox}` | the mailbox dies when next asked to store; it is made anew |
 //! | `{fail store}` | the store refuses the next thing that it is asked to store |
 //! | `{shutdown}` | the server is told to drain |
 //!
@@ -223,8 +224,17 @@ pub struct ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, line, expected, found } = self;
-        write!(f, "{}:{line}: expected {expected}, found {found:?}", path.display())
+        let Self {
+            path,
+            line,
+            expected,
+            found,
+        } = self;
+        write!(
+            f,
+            "{}:{line}: expected {expected}, found {found:?}",
+            path.display()
+        )
     }
 }
 
@@ -274,7 +284,10 @@ impl Stage {
     /// A message by its name, and the index of its user.
     pub fn message(&self, name: &str) -> Option<(usize, &Message)> {
         self.users.iter().enumerate().find_map(|(index, user)| {
-            user.messages.iter().find(|message| message.name == name).map(|found| (index, found))
+            user.messages
+                .iter()
+                .find(|message| message.name == name)
+                .map(|found| (index, found))
         })
     }
 }
@@ -284,7 +297,10 @@ fn find(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             find(&path, paths)?;
-        } else if path.extension().is_some_and(|extension| extension == "pop3") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "pop3")
+        {
             paths.push(path);
         }
     }

@@ -24,22 +24,43 @@ pub(super) fn transcript(path: &Path, text: &str) -> Result<Transcript, ParseErr
                 return head.finish();
             }
             if let Some(action) = dialog_line(line, &head.stage)? {
-                steps.push(Step { line: number, action });
+                steps.push(Step {
+                    line: number,
+                    action,
+                });
             }
             Ok(())
         });
         result.map_err(|expected| error(path, number, expected, line))?;
     }
     if steps.is_empty() {
-        return Err(error(path, number, "a dialog below an empty line".to_owned(), "the end"));
+        return Err(error(
+            path,
+            number,
+            "a dialog below an empty line".to_owned(),
+            "the end",
+        ));
     }
-    let Head { why, tags, stage, .. } = head;
+    let Head {
+        why, tags, stage, ..
+    } = head;
     let why = why.unwrap_or_default();
-    Ok(Transcript { path: path.to_owned(), why, tags, stage, steps })
+    Ok(Transcript {
+        path: path.to_owned(),
+        why,
+        tags,
+        stage,
+        steps,
+    })
 }
 
 fn error(path: &Path, line: usize, expected: String, found: &str) -> ParseError {
-    ParseError { path: path.to_owned(), line, expected, found: found.to_owned() }
+    ParseError {
+        path: path.to_owned(),
+        line,
+        expected,
+        found: found.to_owned(),
+    }
 }
 
 fn check_line(line: &str) -> Result<(), String> {
@@ -54,7 +75,10 @@ fn dialog_line(line: &str, stage: &Stage) -> Result<Option<Action>, String> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
-    if let Some(inner) = line.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+    if let Some(inner) = line
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
         let direction = direction::direction(inner)?;
         if let super::Direction::Deliver(name) = &direction {
             stage.message(name).ok_or("a message of the head")?;
@@ -68,15 +92,25 @@ fn dialog_line(line: &str, stage: &Stage) -> Result<Option<Action>, String> {
     let speaker = speaker.strip_suffix('?').unwrap_or(speaker);
     let connection = match speaker.get(1..) {
         Some("") => 1,
-        Some(number) => number.parse().ok().filter(|n| (1..=9).contains(n)).ok_or(form)?,
+        Some(number) => number
+            .parse()
+            .ok()
+            .filter(|n| (1..=9).contains(n))
+            .ok_or(form)?,
         None => return Err(form.to_owned()),
     };
     match (speaker.as_bytes()[0], optional) {
-        (b'C', false) => Ok(Some(Action::Send { connection, octets: client(text)? })),
+        (b'C', false) => Ok(Some(Action::Send {
+            connection,
+            octets: client(text)?,
+        })),
         (b'S', _) => {
             let mut pattern = server(text, stage)?;
             pattern.optional = optional;
-            Ok(Some(Action::Expect { connection, pattern }))
+            Ok(Some(Action::Expect {
+                connection,
+                pattern,
+            }))
         }
         _ => Err(form.to_owned()),
     }
@@ -123,10 +157,14 @@ fn server(text: &str, stage: &Stage) -> Result<Pattern, String> {
             ["id", name] => parts.push(Part::UniqueId((*name).to_owned())),
             ["retr", name] => return Ok(Pattern::octets(form(stage, name)?.retr_lines())),
             ["top", name, lines] => {
-                let lines = lines.parse().map_err(|_| "a number of lines in {top name 3}")?;
+                let lines = lines
+                    .parse()
+                    .map_err(|_| "a number of lines in {top name 3}")?;
                 return Ok(Pattern::octets(form(stage, name)?.top_lines(lines)));
             }
-            _ => return Err("{octets}, {octets name}, {id name}, {retr name}, {top name 3}".into()),
+            _ => {
+                return Err("{octets}, {octets name}, {id name}, {retr name}, {top name 3}".into());
+            }
         }
     }
     if free {
@@ -161,7 +199,10 @@ mod tests {
         assert_eq!(found.stage.tls, Tls::Available);
         assert_eq!(found.stage.mechanisms, ["PLAIN"]);
         let user = &found.stage.users[0];
-        assert_eq!((user.name.as_str(), user.password.as_slice()), ("alice", &b"a b"[..]));
+        assert_eq!(
+            (user.name.as_str(), user.password.as_slice()),
+            ("alice", &b"a b"[..])
+        );
         assert_eq!(user.messages[0].delivered, corpus_plain());
         assert_eq!(user.messages[1].delivered, b"Subject: x\r\n\r\ny");
         assert_eq!(user.messages[1].carried.as_deref(), Some("77"));
@@ -173,14 +214,30 @@ mod tests {
 
     #[test]
     fn the_dialog_is_steps_with_line_numbers() {
-        let found = parse(&format!("{HEAD}\nC2: NOOP{{no crlf}}\nS?: +OK ...\n{{cut 2}}\n"));
+        let found = parse(&format!(
+            "{HEAD}\nC2: NOOP{{no crlf}}\nS?: +OK ...\n{{cut 2}}\n"
+        ));
         let steps = found.unwrap().steps;
         assert_eq!(steps[0].line, 11);
-        let Action::Send { connection: 2, octets } = &steps[0].action else { panic!() };
+        let Action::Send {
+            connection: 2,
+            octets,
+        } = &steps[0].action
+        else {
+            panic!()
+        };
         assert_eq!(octets, b"NOOP");
-        let Action::Expect { connection: 1, pattern } = &steps[1].action else { panic!() };
+        let Action::Expect {
+            connection: 1,
+            pattern,
+        } = &steps[1].action
+        else {
+            panic!()
+        };
         assert!(pattern.optional);
-        let Action::Direct(direction) = &steps[2].action else { panic!() };
+        let Action::Direct(direction) = &steps[2].action else {
+            panic!()
+        };
         assert_eq!(*direction, Direction::Cut(2));
     }
 
@@ -191,7 +248,11 @@ mod tests {
             ("# w\nprofil: x\n\nC: x\n", 2, "one of tags"),
             ("# w\ntls: maybe\n\nC: x\n", 2, "implicit"),
             ("# w\nset: nothing = 1\n\nC: x\n", 2, "max_command_size"),
-            ("# w\nuser: a password: \"b\"\nmessage: unheard-of\n\nC: x\n", 4, "corpus"),
+            (
+                "# w\nuser: a password: \"b\"\nmessage: unheard-of\n\nC: x\n",
+                4,
+                "corpus",
+            ),
             ("# w\n\nX: x\n", 3, "`C: `"),
             ("# w\n\nS: +OK {id}\n", 3, "{id name}"),
             ("# w\n\n{dance}\n", 3, "stage direction"),

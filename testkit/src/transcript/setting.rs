@@ -68,9 +68,9 @@ impl Settings {
     /// # Errors
     /// What was expected.
     pub fn profile(&mut self, name: &str) -> Result<(), String> {
-        self.profile = name.parse().map_err(|_| {
-            "exchange2007, exchange2010, exchange2013 or rfc1939".to_owned()
-        })?;
+        self.profile = name
+            .parse()
+            .map_err(|_| "exchange2007, exchange2010, exchange2013 or rfc1939".to_owned())?;
         Ok(())
     }
 
@@ -95,10 +95,13 @@ impl Settings {
 
     /// `max_connections_per_user`, if it is set.
     pub fn sessions_per_user(&self) -> Option<usize> {
-        self.overrides.iter().rev().find_map(|setting| match setting {
-            Setting::SessionsPerUser(count) => Some(*count),
-            _ => None,
-        })
+        self.overrides
+            .iter()
+            .rev()
+            .find_map(|setting| match setting {
+                Setting::SessionsPerUser(count) => Some(*count),
+                _ => None,
+            })
     }
 }
 
@@ -121,7 +124,10 @@ fn apply(setting: Setting, policy: &mut Policy) {
         Setting::AuthFailures(value) => policy.auth_failures_max = value,
         Setting::OverlongCommand(value) => policy.overlong_command = value,
         Setting::Text(key, value) => {
-            policy.texts.set(key, &value).expect("the text was checked when it was read");
+            policy
+                .texts
+                .set(key, &value)
+                .expect("the text was checked when it was read");
         }
         Setting::SessionsPerUser(_) => {}
     }
@@ -148,9 +154,11 @@ fn setting(key: &str, value: &str) -> Result<Setting, String> {
                 return Err(known.to_owned());
             }
         }),
-        "exact_rfc822_size" => {
-            Setting::Sizes(if on(value)? { SizeKind::Exact } else { SizeKind::Stored })
-        }
+        "exact_rfc822_size" => Setting::Sizes(if on(value)? {
+            SizeKind::Exact
+        } else {
+            SizeKind::Stored
+        }),
         "max_command_size" => Setting::CommandOctets(number(value)?),
         "max_continuation_size" => Setting::ContinuationOctets(number(value)?),
         "max_connections_per_user" => Setting::SessionsPerUser(number(value)?),

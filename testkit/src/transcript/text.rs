@@ -101,17 +101,20 @@ impl Reader<'_> {
         let piece = match word {
             "repeat" => {
                 let (count, text) = self.rest.split_once(' ').ok_or("{repeat COUNT TEXT}")?;
-                let count: usize = count.parse().map_err(|_| "a count in {repeat COUNT TEXT}")?;
+                let count: usize = count
+                    .parse()
+                    .map_err(|_| "a count in {repeat COUNT TEXT}")?;
                 self.rest = text;
                 Piece::Octets(flatten(self.pieces()?)?.repeat(count))
             }
-            "base64" => {
-                Piece::Octets(STANDARD.encode(flatten(self.pieces()?)?).into_bytes())
-            }
+            "base64" => Piece::Octets(STANDARD.encode(flatten(self.pieces()?)?).into_bytes()),
             word => {
                 let end = self.rest.find('}').ok_or("a brace that closes")?;
                 let more = self.rest[..end].split_whitespace();
-                let words = std::iter::once(word).chain(more).map(str::to_owned).collect();
+                let words = std::iter::once(word)
+                    .chain(more)
+                    .map(str::to_owned)
+                    .collect();
                 self.rest = &self.rest[end..];
                 Piece::Words(words)
             }
@@ -133,13 +136,19 @@ mod tests {
 
     #[test]
     fn escapes_are_octets() {
-        assert_eq!(octets(r"a\r\n\t\0\s\\\{\}\xfe").unwrap(), b"a\r\n\t\0 \\{}\xfe");
+        assert_eq!(
+            octets(r"a\r\n\t\0\s\\\{\}\xfe").unwrap(),
+            b"a\r\n\t\0 \\{}\xfe"
+        );
     }
 
     #[test]
     fn runs_and_base64_nest() {
         assert_eq!(octets("{repeat 3 ab}").unwrap(), b"ababab");
-        assert_eq!(octets(r"{base64 \0alice\0{repeat 2 x}}").unwrap(), b"AGFsaWNlAHh4");
+        assert_eq!(
+            octets(r"{base64 \0alice\0{repeat 2 x}}").unwrap(),
+            b"AGFsaWNlAHh4"
+        );
     }
 
     #[test]
