@@ -228,7 +228,7 @@ fn the_site_of_a_user_is_set_on_the_command_line() {
         ("north".into(), "any".into())
     );
     user(&["set", "bob", "--site", "south-1"]).octets();
-    user(&["set", "ann", "--pop-enabled", "off"]).octets();
+    user(&["set", "ann", "--pop-enabled", "no"]).octets();
     assert_eq!(
         (site_of("ann"), site_of("bob")),
         ("north".into(), "south-1".into())
