@@ -8,6 +8,7 @@
 //! | [`client`] | a client that knows octets and lines only |
 //! | [`corpus`] | nasty messages, and what has to arrive of each |
 //! | [`accounts`], [`mechanism`], [`certificate`], [`faults`], [`seed`] | fixtures |
+//! | [`statements`] | what is done for each statement of MS-STANXPOP3, and which transcript shows it |
 //! | [`expect`], [`dialog`] | what was expected, and what was said |
 
 pub mod accounts;
@@ -21,4 +22,5 @@ pub mod mechanism;
 pub mod play;
 pub mod seed;
 pub mod server;
+pub mod statements;
 pub mod transcript;

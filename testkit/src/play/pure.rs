@@ -135,7 +135,7 @@ impl Player {
     }
 
     fn direct(&mut self, line: usize, direction: &Direction) -> Result<(), Difference> {
-        self.dialog.event(format!("{direction:?}"));
+        self.dialog.event(direction.to_string());
         match direction {
             Direction::Tls(number) => self.handshake(*number, line),
             Direction::Timer(span) => self.timer(*span, line),

@@ -140,7 +140,7 @@ impl Player {
             match beat {
                 Beat::Exchange(exchange) => self.exchange(&exchange).await?,
                 Beat::Direct(line, direction) => {
-                    self.dialog.event(format!("{direction:?}"));
+                    self.dialog.event(direction.to_string());
                     if !self.direct(line, direction).await? {
                         return Ok(Some(line));
                     }

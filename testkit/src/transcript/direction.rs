@@ -1,8 +1,30 @@
 //! Stage directions.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Direction;
+
+/// As a transcript has it.
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = |f: &mut fmt::Formatter<'_>, word, connection: &u8| match connection {
+            1 => write!(f, "{{{word}}}"),
+            number => write!(f, "{{{word} {number}}}"),
+        };
+        match self {
+            Self::Tls(connection) => on(f, "tls", connection),
+            Self::Cut(connection) => on(f, "cut", connection),
+            Self::Closed(connection) => on(f, "closed", connection),
+            Self::Timer(span) => write!(f, "{{timer +{}s}}", span.as_secs()),
+            Self::Deliver(name) => write!(f, "{{deliver {name}}}"),
+            Self::RemovedElsewhere(nth) => write!(f, "{{removed elsewhere {nth}}}"),
+            Self::KillMailbox => f.write_str("{kill mailbox}"),
+            Self::FailStore => f.write_str("{fail store}"),
+            Self::Shutdown => f.write_str("{shutdown}"),
+        }
+    }
+}
 
 /// Reads what stands between the braces of a line of its own.
 pub(super) fn direction(text: &str) -> Result<Direction, String> {
@@ -44,4 +66,28 @@ fn seconds(span: &str) -> Result<Duration, String> {
     number
         .map(Duration::from_secs)
         .ok_or_else(|| "{timer +SECONDSs}".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_read() {
+        let lines = [
+            "{tls}",
+            "{cut 2}",
+            "{closed}",
+            "{timer +600s}",
+            "{deliver lunch}",
+            "{removed elsewhere 2}",
+            "{kill mailbox}",
+            "{fail store}",
+            "{shutdown}",
+        ];
+        for line in lines {
+            let inner = &line[1..line.len() - 1];
+            assert_eq!(direction(inner).unwrap().to_string(), line);
+        }
+    }
 }

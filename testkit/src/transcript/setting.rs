@@ -84,6 +84,11 @@ impl Settings {
         Ok(())
     }
 
+    /// The profile that was named, or the default one.
+    pub fn chosen(&self) -> Profile {
+        self.profile
+    }
+
     /// What the protocol is to follow.
     pub fn policy(&self) -> Policy {
         let mut policy = self.profile.policy();
