@@ -74,7 +74,11 @@ pub(super) const FOREIGN_SITE: Choice = Choice {
 pub(super) const RESPONSE_CODES: Choice = Choice {
     setting: "capabilities",
     value: |policy| {
-        let with = if policy.response_codes { "with" } else { "without" };
+        let with = if policy.response_codes {
+            "with"
+        } else {
+            "without"
+        };
         format!("{with} RESP-CODES")
     },
 };

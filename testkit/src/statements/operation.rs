@@ -87,9 +87,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 done: "USER and PASS, and AUTH with PLAIN. AUTH takes any number of \
                        mechanisms, and the transcripts show challenges and answers with \
                        stand-ins for NTLM and GSSAPI.",
-                not_yet: Some(
-                    "NTLM (with the extensions of MS-OXPOP3) and GSSAPI (Kerberos V5)",
-                ),
+                not_yet: Some("NTLM (with the extensions of MS-OXPOP3) and GSSAPI (Kerberos V5)"),
                 ..Statement::EMPTY
             },
             Statement {
