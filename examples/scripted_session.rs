@@ -9,8 +9,8 @@
 //!
 //! Without `--server` each script gets a server of its own with the users and messages of its
 //! head. With it, the server has to have them already, and stage directions that only the
-//! server's owner can follow end the script. The exit status is 1 if anything differed, 2 if
-//! the arguments are wrong. The format is described in `mailroost_testkit::transcript`.
+//! server's owner can follow end the script. The exit status is 1 if anything differed or could
+//! not be played to its end, 2 if the arguments are wrong. The format is described in `mailroost_testkit::transcript`.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -73,7 +73,7 @@ fn parse(arguments: &[String]) -> Option<Wanted> {
     (!wanted.scripts.is_empty()).then_some(wanted)
 }
 
-/// Whether it went as written.
+/// Whether it went as written, to its end.
 fn play(
     script: &str,
     wanted: &Wanted,
@@ -100,6 +100,7 @@ fn play(
                 out,
                 "{dialog}  line {line} cannot be played against this server"
             )?;
+            return Ok(false);
         }
         Ok(Played::Purely | Played::OverTcp | Played::OverPipe) => {
             writeln!(out, "{dialog}  as written")?;

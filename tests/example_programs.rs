@@ -73,6 +73,21 @@ fn scripted_session_plays_against_a_server_that_is_there() {
     }
 }
 
+#[test]
+fn scripted_session_says_which_line_it_cannot_play_and_fails() {
+    let scripts = scripts();
+    let silence = |script: &&Transcript| script.path.ends_with("10-silence.pop3");
+    let script = scripts.iter().find(silence).unwrap();
+    let (_, message) = script.stage.message("plain").unwrap();
+    let server = TestServer::start().unwrap();
+    server.deliver("ann", &message.delivered).unwrap();
+    let address = server.address().to_string();
+    let path = script.path.to_str().unwrap();
+    let (status, out) = run_scripted_session(&["--server", &address, path]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("line 14 cannot be played"), "{out}");
+}
+
 /// Writes a script that is wrong on purpose.
 fn wrong_script(folder: &Path) -> PathBuf {
     let path = folder.join("wrong.pop3");
