@@ -70,8 +70,9 @@ pub(super) const SECTIONS: &[Section] = &[
             Statement {
                 id: "C0007",
                 asked: "A unique-id is 1 to 70 visible characters and lasts.",
-                done: "It is a decimal number, greater than those before it, with gaps, and \
-                       the same in every session and after every start.",
+                done: "A message that is delivered here gets a decimal number, greater than \
+                       those before it, perhaps with gaps between them. It is the same in \
+                       every session and after every start.",
                 elsewhere: &[TestFunction {
                     file: "storage/tests/crash.rs",
                     name: "what_was_acknowledged_survives_kill_9",

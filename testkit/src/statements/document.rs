@@ -33,7 +33,7 @@ Where it has none, all profiles do the same.
 
 ### 1.2 Transcripts
 
-A transcript is a POP3 dialog in `tests/transcripts`, played by `tests/transcripts.rs` on the session alone and over TCP and TLS.
+A transcript is a POP3 dialog in `tests/transcripts`, played by `tests/transcripts.rs` on the session alone and then over TCP and TLS, or on a paused clock where time has to pass.
 Behind each stands the profile that it is played in. \"Overridden\" means that it sets another value than the profile's for a setting of the statement.
 
 ### 1.3 References

@@ -5,6 +5,18 @@ use super::choice::{
 };
 use super::{Section, Statement, TestFunction};
 
+/// Over a store on a disk: transcripts have theirs in memory.
+const SIZES: &[TestFunction] = &[
+    TestFunction {
+        file: "tests/sizes.rs",
+        name: "stored_sizes_are_what_the_files_occupy",
+    },
+    TestFunction {
+        file: "tests/sizes.rs",
+        name: "exact_sizes_are_the_octets_that_retr_sends",
+    },
+];
+
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         number: "2.1.1",
@@ -58,6 +70,7 @@ pub(super) const SECTIONS: &[Section] = &[
                    in storage. With it, it is the sum of the octets that RETR sends, CRLF \
                    counted as two and the dots of transparency not at all.",
             choices: &[EXACT_SIZES],
+            elsewhere: SIZES,
             ..Statement::EMPTY
         }],
     },
@@ -69,6 +82,7 @@ pub(super) const SECTIONS: &[Section] = &[
             asked: "A scan listing has the exact size of a message in octets.",
             done: "LIST counts as STAT does, message by message; STAT is the sum of LIST.",
             choices: &[EXACT_SIZES],
+            elsewhere: SIZES,
             ..Statement::EMPTY
         }],
     },
