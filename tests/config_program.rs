@@ -90,7 +90,12 @@ fn each_value_is_printed_with_where_it_came_from() {
         "port = 110  # default".into(),
         "max_connections = 2147483647  # default".into(),
         "max_command_size = 47  # profile exchange2007".into(),
-        concat!("implementation = \"mailroost-", env!("CARGO_PKG_VERSION"), "\"  # default").into(),
+        concat!(
+            "implementation = \"mailroost-",
+            env!("CARGO_PKG_VERSION"),
+            "\"  # default"
+        )
+        .into(),
         "signing_off = \"Microsoft Exchange Server 2007 POP3 server signing off.\"  # profile \
          exchange2007"
             .into(),

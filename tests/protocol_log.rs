@@ -48,7 +48,7 @@ fn a_session_is_there_from_open_to_close_without_its_secrets() {
     place
         .run(
             &["user", "add", "ann", "--password-stdin"],
-            &format!("{SECRET}\n"),
+            format!("{SECRET}\n"),
         )
         .octets();
     let daemon = place.daemon();

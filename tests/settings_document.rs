@@ -243,7 +243,7 @@ fn read(place: &Place, key: &str, value: &str) -> Result<Config, String> {
         "listener" | "certificate" | "site" => format!("[[{section}]]"),
         _ => format!("[{section}]"),
     };
-    let file = place.file("one.toml", &format!("{header}\n{name} = {value}\n"));
+    let file = place.file("one.toml", format!("{header}\n{name} = {value}\n"));
     Config::read(file.as_ref()).map_err(|error| error.to_string())
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailroost_storage::sled_store::{probe, rebuild, verify};
+use mailroost_storage::{StoreError, StoreErrorKind};
 
 use super::admin::settings;
 use super::options::StoreCommand;
@@ -24,7 +25,8 @@ pub(super) fn execute(file: Option<PathBuf>, command: StoreCommand) -> Result<()
                 if written.is_ok() {
                     written = out.line(&finding.to_string());
                 }
-            })?;
+            })
+            .map_err(without_a_store)?;
             written?;
             out.line(&format!(
                 "{} maildrops, {} messages, {} octets read; {} notes, {} damages",
@@ -47,12 +49,20 @@ pub(super) fn execute(file: Option<PathBuf>, command: StoreCommand) -> Result<()
             let config = settings(file)?;
             let logging = logging();
             let options = store_options(&config, logging.logger());
-            let rebuilt = rebuild(&config.server.store, &options)?;
+            let rebuilt = rebuild(&config.server.store, &options).map_err(without_a_store)?;
             text(&format!(
                 "{} users, {} maildrops, {} messages; {} files set aside\n",
                 rebuilt.users, rebuilt.maildrops, rebuilt.messages, rebuilt.set_aside
             ))
         }
+    }
+}
+
+/// What is not found here is a store, not a user.
+fn without_a_store(error: StoreError) -> Failure {
+    match error.kind() {
+        StoreErrorKind::NotFound => Failure::new(Status::NoInput, error.to_string()),
+        _ => error.into(),
     }
 }
 
