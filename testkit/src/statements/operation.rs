@@ -32,8 +32,13 @@ pub(super) const SECTIONS: &[Section] = &[
             Statement {
                 id: "C0001",
                 asked: "A response line has at most 512 characters, its CRLF counted.",
-                done: "No response line is longer. A text that would make it so is refused \
-                       when the configuration is read.",
+                done: "No response line is longer. A text of the configuration that would \
+                       make it so is refused when it is read; what a response code then \
+                       makes too long is cut between two characters.",
+                elsewhere: &[TestFunction {
+                    file: "protocol/src/reply.rs",
+                    name: "a_first_line_is_cut_between_characters",
+                }],
                 ..Statement::EMPTY
             },
             Statement {
