@@ -4,144 +4,15 @@
 
 mod fixture;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use fixture::{Client, Fixture, NameIsPassword, population, until};
-use mailroost_actors::tls::BoxedIo;
-use mailroost_actors::{
-    Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites, TreeHandle, Victim,
-};
-use mailroost_auth::{
-    AuthError, Exchange, Identity, Link, Mechanism, Needs, PasswordSource, Plain, Progress, Secret,
-};
+use fixture::elsewhere::{OfSite, Stage, UNAVAILABLE, until_nobody};
+use fixture::{Client, NameIsPassword, population};
+use mailroost_actors::{SiteSecurity, Victim};
+use mailroost_auth::{Exchange, Link, Mechanism, Needs, PasswordSource, Plain, Progress, Secret};
 use mailroost_protocol::{ForeignSite, Policy};
-use mailroost_storage::{MaildropId, MemoryStore};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
-
-/// What a pipe between the two servers holds.
-const PIPE_OCTETS: usize = 1024;
-const UNAVAILABLE: &str = "-ERR [SYS/TEMP] ";
-
-/// Everybody belongs to the site of this name.
-struct OfSite(NameIsPassword, &'static str);
-
-impl PasswordSource for OfSite {
-    fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
-        let identity = self.0.verify(name, password)?;
-        let site = Some(self.1.into());
-        Ok(Identity { site, ..identity })
-    }
-}
-
-/// Connections that were asked for; the test plays the server on them.
-#[derive(Default)]
-struct Exchanged {
-    dialled: Mutex<VecDeque<DuplexStream>>,
-    down: Mutex<bool>,
-    tls: Mutex<usize>,
-}
-
-impl Dialer for Exchanged {
-    fn connect(&self) -> Dialing {
-        if *self.down.lock().unwrap() {
-            return Box::pin(async { Err("cannot connect: nobody is there".to_owned()) });
-        }
-        let (near, far) = tokio::io::duplex(PIPE_OCTETS);
-        self.dialled.lock().unwrap().push_back(far);
-        Box::pin(async {
-            let io: BoxedIo = Box::new(near);
-            Ok(io)
-        })
-    }
-
-    fn start_tls(&self, io: BoxedIo) -> Dialing {
-        *self.tls.lock().unwrap() += 1;
-        Box::pin(async { Ok(io) })
-    }
-}
-
-/// The site's server, one connection of it.
-struct Server(BufReader<DuplexStream>);
-
-impl Server {
-    async fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).await.unwrap();
-        line
-    }
-
-    async fn say(&mut self, octets: &str) {
-        self.0.write_all(octets.as_bytes()).await.unwrap();
-    }
-
-    /// Logs the user on.
-    async fn accept(&mut self, user: &str) {
-        self.say("+OK site b\r\n").await;
-        assert_eq!(self.line().await, format!("USER {user}\r\n"));
-        self.say("+OK\r\n").await;
-        assert_eq!(self.line().await, format!("PASS {user}\r\n"));
-        self.say("+OK 1 message\r\n").await;
-    }
-
-    /// What still comes, to the end.
-    async fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.0.read_to_string(&mut rest).await.unwrap();
-        rest
-    }
-}
-
-struct Stage {
-    tree: TreeHandle,
-    site: Arc<Exchanged>,
-    store: MemoryStore,
-    alice: MaildropId,
-}
-
-impl Stage {
-    /// `alice` belongs to site `b`, this is `a`. Response codes show what kind a refusal is of.
-    fn set(change: impl FnOnce(&mut Fixture, &mut SiteLimits)) -> Self {
-        Self::over(SiteSecurity::ImplicitTls, change)
-    }
-
-    fn over(security: SiteSecurity, change: impl FnOnce(&mut Fixture, &mut SiteLimits)) -> Self {
-        let (mut fixture, mut limits) = (Fixture::new(), SiteLimits::default());
-        fixture.policy.response_codes = true;
-        fixture.passwords = Arc::new(OfSite(NameIsPassword(fixture.store.clone()), "b"));
-        let alice = fixture.user("alice", 1);
-        change(&mut fixture, &mut limits);
-        let site = Arc::new(Exchanged::default());
-        let b = Site::new("b", security, site.clone(), limits);
-        fixture.sites = Sites::new(Some("a"), [b]);
-        let store = fixture.store.clone();
-        Self {
-            tree: fixture.start(),
-            site,
-            store,
-            alice,
-        }
-    }
-
-    /// The server's side of the connection that was asked for last.
-    async fn server(&self) -> Server {
-        until(|| !self.site.dialled.lock().unwrap().is_empty()).await;
-        let dialled = self.site.dialled.lock().unwrap().pop_front();
-        Server(BufReader::new(dialled.unwrap()))
-    }
-
-    /// A client whose session was handed on, and the server that has it.
-    async fn handed_on(&self) -> (Client, Server) {
-        let mut client = Client::connect(&self.tree).await;
-        client.send("USER alice\r\nPASS alice\r\n").await;
-        let mut server = self.server().await;
-        server.accept("alice").await;
-        assert_eq!(client.line().await, "+OK");
-        assert_eq!(client.line().await, "+OK User successfully logged on.");
-        (client, server)
-    }
-}
+use tokio::io::AsyncWriteExt;
 
 #[actix::test]
 async fn what_either_side_says_reaches_the_other() {
@@ -542,10 +413,4 @@ async fn an_override_of_the_profile_counts() {
         };
     });
     stage.handed_on().await;
-}
-
-async fn until_nobody(tree: &TreeHandle) {
-    while population(tree, "SessionSupervisor").await > 0 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 use fixture::lines::Lines;
 use fixture::{Client, Fixture, NameIsPassword, peer, population};
 use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor, TlsError};
-use mailroost_actors::{Security, TreeHandle, Victim};
+use mailroost_actors::{Binding, Security, TreeHandle, Victim};
 use mailroost_auth::{
     AuthError, Exchange, Identity, Link, Mechanism, Needs, PasswordSource, Progress, Secret,
 };
 use mailroost_storage::MaildropId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The only session's line, when it is over.
 async fn the_line(tree: &TreeHandle, lines: &Lines) -> String {
@@ -346,4 +348,23 @@ async fn an_exchange_that_the_client_cancels_is_dropped() {
     })
     .await
     .unwrap();
+}
+
+#[actix::test]
+async fn what_was_said_last_reaches_a_client_that_is_closed_amid_its_sending() {
+    let mut fixture = Fixture::new();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fixture.bindings.push(Binding {
+        socket,
+        security: Security::Stls,
+        tls: None,
+    });
+    let tree = fixture.start();
+    let mut tcp = TcpStream::connect(tree.addresses()[0]).await.unwrap();
+    tcp.write_all(&[b'x'; 200 * 1024]).await.unwrap();
+    let mut heard = String::new();
+    // A reset in place of the end would be an error here.
+    tcp.read_to_string(&mut heard).await.unwrap();
+    let last = heard.lines().last().unwrap();
+    assert_eq!(last, "-ERR Protocol error. Connection is closed. 10");
 }

@@ -7,7 +7,8 @@ mod dovecot;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use mailroost::storage::{Directory, MemoryStore};
 use mailroost::tls::{LOOPBACK_NAMES, self_signed};
@@ -132,30 +133,46 @@ impl Serving {
     }
 }
 
-/// All lines of a log.
+/// All lines of a log, which another thread writes.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<(Mutex<Vec<u8>>, Condvar)>);
+
+/// How long a line may take to come through the logging thread.
+const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 impl Log {
     pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The last line with this message.
+    /// The last line with this message, as soon as it is there.
     #[track_caller]
     pub fn line(&self, msg: &str) -> serde_json::Value {
-        let text = self.text();
-        let mut lines = text
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let found = lines.rfind(|line| line["msg"] == msg);
-        found.unwrap_or_else(|| panic!("no {msg:?} in {text}"))
+        let (octets, grown) = &*self.0;
+        let waited = grown
+            .wait_timeout_while(octets.lock().unwrap(), LOGGED_WITHIN, |octets| {
+                last_line(octets, msg).is_none()
+            })
+            .unwrap();
+        let found = last_line(&waited.0, msg);
+        drop(waited);
+        found.unwrap_or_else(|| panic!("no {msg:?} in {}", self.text()))
     }
+}
+
+/// Of the whole lines; the last one may still be written.
+fn last_line(octets: &[u8], msg: &str) -> Option<serde_json::Value> {
+    octets
+        .split_inclusive(|octet| *octet == b'\n')
+        .filter(|line| line.ends_with(b"\n"))
+        .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap())
+        .rfind(|line| line["msg"] == msg)
 }
 
 impl Write for Log {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
+        self.0.0.lock().unwrap().extend_from_slice(octets);
+        self.0.1.notify_all();
         Ok(octets.len())
     }
 

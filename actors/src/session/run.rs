@@ -1,9 +1,9 @@
 //! The session's loop: octets in, octets out, effects in between.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mailroost_protocol::{Ending, Outcome, Session, Step, TlsFacts, Transport};
+use mailroost_protocol::{CloseReason, Ending, Outcome, Session, Step, TlsFacts, Transport};
 
 use super::account::{Account, End, Facts, Relayed};
 use super::effects::Effects;
@@ -16,6 +16,10 @@ use crate::{Security, clock};
 
 /// After which an idle session's output buffer is given back: most replies fit into it.
 const KEPT_OCTETS: usize = 512;
+
+/// How long, and how much, is still taken from a client that was closed amid its sending.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS_MAX: usize = 1024 * 1024;
 
 /// Serves one connection to its end.
 pub(super) async fn run(
@@ -318,9 +322,20 @@ impl Driver<'_> {
 
     /// Closes in order when the protocol did; a connection that broke is just dropped.
     async fn finish(mut self) {
-        if matches!(self.end, Some(End::Closed(_))) {
-            let closing = self.line.parts.limits.closing;
-            let _ = self.line.stream.shut_down(closing).await;
+        let Some(End::Closed(reason)) = &self.end else {
+            return;
+        };
+        // A socket that is closed with octets unread resets the connection, and what was said
+        // last may be lost with it.
+        let may_still_send = matches!(
+            reason,
+            CloseReason::CommandTooLong | CloseReason::TooManyErrors | CloseReason::TooManyFailures
+        );
+        let stream = &mut self.line.stream;
+        let shut = stream.shut_down(self.line.parts.limits.closing).await;
+        if may_still_send && shut.is_ok() {
+            let discard = stream.discard(LINGER_OCTETS_MAX);
+            let _ = tokio::time::timeout(LINGER, discard).await;
         }
     }
 }

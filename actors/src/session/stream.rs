@@ -133,6 +133,17 @@ impl Stream {
         }
     }
 
+    /// Takes what still comes, to the end of the connection or to `octets_max`.
+    pub(crate) async fn discard(&mut self, octets_max: usize) {
+        let mut left = octets_max;
+        while left > 0 {
+            match self.read(|_| {}).await {
+                Ok(0) | Err(_) => return,
+                Ok(octets) => left = left.saturating_sub(octets),
+            }
+        }
+    }
+
     /// Says that no more will be written, and waits until that is under way.
     pub(crate) async fn shut_down(&mut self, stall: Duration) -> io::Result<()> {
         let shut = poll_fn(|cx| match self {
