@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use mailroost_storage::faulty::{Fault, FaultyFiles, Operation};
 use mailroost_storage::{
-    Directory, MaildropId, MaildropStore, MessageId, NewUser, SledStore, Staging,
-    StoreErrorKind, StoreEvent, UserName,
+    Directory, MaildropId, MaildropStore, MessageId, NewUser, SledStore, Staging, StoreErrorKind,
+    StoreEvent, UserName,
 };
 use support::{deliver, findings, message, read, stage, user, watched};
 use tempfile::TempDir;
