@@ -6,6 +6,37 @@ mod daemon_program;
 
 use daemon_program::{Place, Pop3, run_bare};
 
+/// With a user ann.
+fn overrides_act_when_the_defaults_are_not_used(place: &Place) {
+    let set = |arguments: &[&str]| {
+        place
+            .run(&[&["user", "set", "ann"], arguments].concat(), "")
+            .octets();
+        place.run(&["user", "show", "ann"], "").text()
+    };
+    // Nothing but pop_enabled acts while the defaults are used.
+    let shown = set(&["--pop-enabled", "no", "--exact-rfc822-size", "yes"]);
+    assert!(
+        shown.contains(
+            "pop_enabled            no\n\
+             use_protocol_defaults  yes\n\
+             exact_rfc822_size      yes (in effect: no)\n"
+        ),
+        "{shown}"
+    );
+    let shown = set(&["--use-protocol-defaults", "no"]);
+    assert!(
+        shown.contains(
+            "pop_enabled            no\n\
+             use_protocol_defaults  no\n\
+             exact_rfc822_size      yes (in effect: yes)\n"
+        ),
+        "{shown}"
+    );
+    let shown = set(&["--exact-rfc822-size", "default"]);
+    assert!(shown.contains("default (in effect: no)\n"), "{shown}");
+}
+
 /// The same flow, whoever has the store.
 fn users_come_change_and_go(place: &Place) {
     place.add_user("Ann");
@@ -38,33 +69,7 @@ fn users_come_change_and_go(place: &Place) {
             .contains("password               none\n")
     );
 
-    let set = |arguments: &[&str]| {
-        place
-            .run(&[&["user", "set", "ann"], arguments].concat(), "")
-            .octets();
-        place.run(&["user", "show", "ann"], "").text()
-    };
-    // Nothing but pop_enabled acts while the defaults are used.
-    let shown = set(&["--pop-enabled", "no", "--exact-rfc822-size", "yes"]);
-    assert!(
-        shown.contains(
-            "pop_enabled            no\n\
-             use_protocol_defaults  yes\n\
-             exact_rfc822_size      yes (in effect: no)\n"
-        ),
-        "{shown}"
-    );
-    let shown = set(&["--use-protocol-defaults", "no"]);
-    assert!(
-        shown.contains(
-            "pop_enabled            no\n\
-             use_protocol_defaults  no\n\
-             exact_rfc822_size      yes (in effect: yes)\n"
-        ),
-        "{shown}"
-    );
-    let shown = set(&["--exact-rfc822-size", "default"]);
-    assert!(shown.contains("default (in effect: no)\n"), "{shown}");
+    overrides_act_when_the_defaults_are_not_used(place);
 
     place
         .run(

@@ -26,11 +26,13 @@ use line::Entry;
 use crate::config::ProtocolLogSettings;
 
 /// Records that may wait to be written: some tens of milliseconds of a server under full load,
-/// and about 2 MiB.
+/// and a few MiB at most.
 const QUEUE_RECORDS_MAX: usize = 8192;
 
 /// How long `flush` waits for a disk that does not answer.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+/// After which `flush` looks again whether a full queue has room.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the time is; a test has its own.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -82,9 +84,17 @@ impl FileLog {
     /// Waits until everything recorded so far is with the system. It blocks.
     pub fn flush(&self) {
         let (answer, answered) = sync_channel(1);
-        if self.queue.send(Letter::Flush(answer)).is_ok() {
-            let _ = answered.recv_timeout(FLUSH_PATIENCE);
+        let mut letter = Letter::Flush(answer);
+        let mut patience = FLUSH_PATIENCE;
+        // A queue that stays full is a disk that does not answer: no stop waits for it for ever.
+        while let Err(TrySendError::Full(back)) = self.queue.try_send(letter) {
+            let Some(rest) = patience.checked_sub(FULL_QUEUE_PAUSE) else {
+                return;
+            };
+            std::thread::sleep(FULL_QUEUE_PAUSE);
+            (letter, patience) = (back, rest);
         }
+        let _ = answered.recv_timeout(patience);
     }
 }
 
@@ -157,6 +167,7 @@ impl Writer {
                 }
                 entry.push(line);
                 if let Err(error) = self.files.write(line, entry.time) {
+                    self.lost.fetch_add(lost + 1, Ordering::Relaxed);
                     self.failed(&error);
                 }
             }
