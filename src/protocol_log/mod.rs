@@ -31,8 +31,6 @@ const QUEUE_RECORDS_MAX: usize = 8192;
 
 /// How long `flush` waits for a disk that does not answer.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
-/// After which `flush` looks again whether a full queue has room.
-const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the time is; a test has its own.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -84,17 +82,15 @@ impl FileLog {
     /// Waits until everything recorded so far is with the system. It blocks.
     pub fn flush(&self) {
         let (answer, answered) = sync_channel(1);
-        let mut letter = Letter::Flush(answer);
-        let mut patience = FLUSH_PATIENCE;
-        // A queue that stays full is a disk that does not answer: no stop waits for it for ever.
-        while let Err(TrySendError::Full(back)) = self.queue.try_send(letter) {
-            let Some(rest) = patience.checked_sub(FULL_QUEUE_PAUSE) else {
-                return;
-            };
-            std::thread::sleep(FULL_QUEUE_PAUSE);
-            (letter, patience) = (back, rest);
+        let queue = self.queue.clone();
+        // A queue that stays full is a disk that does not answer: only this thread waits for it
+        // for ever.
+        let asking = std::thread::Builder::new().spawn(move || {
+            let _ = queue.send(Letter::Flush(answer));
+        });
+        if asking.is_ok() {
+            let _ = answered.recv_timeout(FLUSH_PATIENCE);
         }
-        let _ = answered.recv_timeout(patience);
     }
 }
 
