@@ -2,12 +2,13 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Uid, geteuid};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -34,19 +35,22 @@ pub struct ControlError {
     pub source: io::Error,
 }
 
-/// A socket on which administrators are served. It is removed when this is dropped.
+/// A socket on which administrators are served. It is removed when this is dropped, unless
+/// something else is in its place by then.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
+    file: FileNumber,
 }
 
 impl ControlSocket {
-    /// Binds it. The caller owns the store, so whatever is there is left from a daemon that
-    /// was killed, and goes.
+    /// Binds it. A socket on which nobody listens is left from a daemon that was killed, and
+    /// goes.
     ///
     /// # Errors
-    /// If the folder or the socket cannot be made.
+    /// If the folder or the socket cannot be made; if something is there that is not a socket,
+    /// or somebody listens there, as the daemon of another store may.
     pub fn bind(path: &Path) -> Result<Self, ControlError> {
         let failed = |source| ControlError {
             path: path.to_owned(),
@@ -59,15 +63,13 @@ impl ControlSocket {
                 .create(folder)
                 .map_err(failed)?;
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            Ok(()) | Err(_) => {}
-        }
+        make_room(path).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(Self {
             listener,
             path: path.to_owned(),
+            file: file_number(path).map_err(failed)?,
         })
     }
 
@@ -106,8 +108,41 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        // It may be gone with its folder.
-        let _ = fs::remove_file(&self.path);
+        // It may be gone with its folder, or another one may stand there.
+        if file_number(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode: no two files have them in common while both are there.
+type FileNumber = (u64, u64);
+
+fn file_number(path: &Path) -> io::Result<FileNumber> {
+    fs::symlink_metadata(path).map(|facts| (facts.dev(), facts.ino()))
+}
+
+/// Removes a socket that nobody listens on any more, and nothing else.
+fn make_room(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !found.file_type().is_socket() {
+        let why = "what is there is not a socket";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A queue that is full is no reason to wait.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        Ok(()) | Err(_) => {
+            let why = "somebody listens there already";
+            Err(io::Error::new(io::ErrorKind::AddrInUse, why))
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use mailroost_storage::{BodySource, Directory, MemoryStore, MessageId, NewUser, 
 
 use super::codec::{ControlCodec, Frame};
 use super::protocol::Request;
-use super::{Client, ClientError, FaultKind, RemoteBodies, RemoteStore, serve_connection};
+use super::{
+    Client, ClientError, ControlSocket, FaultKind, RemoteBodies, RemoteStore, serve_connection,
+};
 use crate::server::Server;
 use bytes::BytesMut;
 use tokio_util::codec::Encoder;
@@ -205,4 +207,46 @@ fn what_was_begun_and_dropped_does_not_stop_the_conversation() {
     });
     served.unwrap();
     assert_eq!(shown, (1, b"Subject: x\r\n\r\nkept\r\n".to_vec()));
+}
+
+#[test]
+fn only_a_socket_that_nobody_listens_on_makes_room_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control");
+    actix::System::new().block_on(async {
+        std::fs::write(&path, "mine").unwrap();
+        let refusal = ControlSocket::bind(&path).unwrap_err();
+        assert_eq!(refusal.source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        std::fs::remove_file(&path).unwrap();
+
+        let target = folder.path().join("target");
+        drop(std::os::unix::net::UnixListener::bind(&target).unwrap());
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(ControlSocket::bind(&path).is_err());
+        std::fs::remove_file(&path).unwrap();
+
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let served = ControlSocket::bind(&path).unwrap();
+        let refusal = ControlSocket::bind(&path).unwrap_err();
+        assert_eq!(refusal.source.kind(), io::ErrorKind::AddrInUse);
+        UnixStream::connect(&path).unwrap();
+        drop(served);
+        assert!(!path.exists());
+    });
+}
+
+#[test]
+fn a_socket_in_the_place_of_ours_stays_when_ours_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control");
+    actix::System::new().block_on(async {
+        let ours = ControlSocket::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let theirs = ControlSocket::bind(&path).unwrap();
+        drop(ours);
+        UnixStream::connect(&path).unwrap();
+        drop(theirs);
+        assert!(!path.exists());
+    });
 }
