@@ -7,8 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
-/// The longest frame: a page of a listing in JSON is the longest thing; a chunk is much less.
-const FRAME_OCTETS_MAX: usize = 1024 * 1024;
+/// The longest frame: the numbers of two million messages in JSON, which are removed all or none.
+/// A page of a listing and a chunk are much less.
+const FRAME_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
 /// Octets of a message in one chunk.
 pub(super) const CHUNK_OCTETS: usize = 64 * 1024;
@@ -143,6 +144,18 @@ mod tests {
             seen.extend(codec.decode(&mut arrived).unwrap());
         }
         assert_eq!(seen, frames());
+    }
+
+    #[test]
+    fn a_large_maildrop_is_removed_in_one_frame() {
+        let request = crate::control::protocol::Request::Remove {
+            user: "ann".into(),
+            ids: (1..=1_000_000).collect(),
+        };
+        let frame = Frame::Json(serde_json::to_vec(&request).unwrap().into());
+        let (mut codec, mut octets) = (ControlCodec::new(), BytesMut::new());
+        codec.encode(frame.clone(), &mut octets).unwrap();
+        assert_eq!(codec.decode(&mut octets).unwrap(), Some(frame));
     }
 
     #[test]
