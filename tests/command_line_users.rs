@@ -84,6 +84,11 @@ fn users_come_change_and_go(place: &Place) {
             .contains("password               set\n")
     );
 
+    a_user_who_was_removed_is_unknown(place);
+}
+
+/// Of ann and bob.
+fn a_user_who_was_removed_is_unknown(place: &Place) {
     place.run(&["user", "remove", "ann"], "").octets();
     assert_eq!(place.run(&["user", "list"], "").text(), "bob\n");
     for arguments in [
@@ -145,6 +150,20 @@ fn removing_a_user_ends_the_sessions() {
     place.run(&["user", "remove", "ann"], "").octets();
     assert!(session.ends());
     assert!(!daemon.connect().log_on("ann", "secret"));
+}
+
+#[test]
+fn what_only_sessions_need_does_not_hinder_administration() {
+    let place = Place::new();
+    let settings = std::fs::read_to_string(place.config()).unwrap();
+    let file = place.file("not-a-folder", "");
+    let more = format!(
+        "\n[protocol_log]\nenabled = true\nfolder = {file:?}\n\
+         [[site]]\nname = \"north\"\naddress = \"127.0.0.1\"\nca_file = \"/nowhere\"\n"
+    );
+    place.configure(&(settings + &more));
+    place.add_user("ann");
+    assert_eq!(place.run(&["user", "list"], "").text(), "ann\n");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mailroost_storage::MaildropStore;
 
 use super::output::Output;
-use crate::config::{Config, TlsSettings};
+use crate::config::{Config, ProtocolLogSettings, TlsSettings};
 use crate::control::{Client, TreeNode, serve_connection};
 use crate::daemon::open_store;
 use crate::exit::{Failure, Status};
@@ -39,9 +39,12 @@ pub(super) fn with_server<T: Send + 'static>(
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
-    // A broken certificate is no reason not to add a user.
+    // A broken certificate is no reason not to add a user, nor is a site that cannot be reached
+    // or a protocol log that cannot be kept: there are no sessions.
     config.listener.clear();
     config.tls = TlsSettings::default();
+    config.site.clear();
+    config.protocol_log = ProtocolLogSettings::default();
     let logging = Logging::to_stderr(Form::Human { colour: false }, slog::Level::Warning);
     let log = logging.logger().clone();
     actix::System::new().block_on(async move {
