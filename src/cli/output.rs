@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use crate::calendar;
 use crate::exit::{Failure, Status};
+use crate::logging::harmless::is_seen;
 
 /// Standard output, buffered; call [`Output::finish`] at the end.
 pub(super) struct Output(BufWriter<StdoutLock<'static>>);
@@ -41,24 +42,38 @@ pub(super) fn text(text: &str) -> Result<(), Failure> {
     out.finish()
 }
 
-/// Writes a line to standard error, with control characters made visible.
+/// Writes a line to standard error, with characters made visible that are not simply seen.
 pub(super) fn complain(line: &str) {
-    let harmless: String = line
-        .chars()
-        .flat_map(|c| {
-            let visible: String = if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                c.into()
-            };
-            visible.chars().collect::<Vec<_>>()
-        })
-        .collect();
     // Without a standard error there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "mailroost: {harmless}");
+    let _ = writeln!(io::stderr().lock(), "mailroost: {}", harmless(line));
+}
+
+fn harmless(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_seen(c) {
+            text.push(c);
+        } else {
+            text.extend(c.escape_default());
+        }
+    }
+    text
 }
 
 /// A moment in UTC as RFC 3339 has it, from seconds since 1970-01-01.
 pub(super) fn moment(secs: u64) -> String {
     format!("{}Z", calendar::moment(secs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_forge_or_reorder_a_line_is_escaped() {
+        assert_eq!(
+            harmless("caf\u{e9} \x1b[2J\n\u{202e}txt\u{200b}"),
+            "caf\u{e9} \\u{1b}[2J\\n\\u{202e}txt\\u{200b}"
+        );
+    }
 }
