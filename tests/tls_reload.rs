@@ -171,3 +171,22 @@ fn how_far_ahead_is_a_setting() {
         }
     });
 }
+
+#[test]
+fn a_certificate_that_is_taken_away_goes_with_the_next_start_and_that_is_said() {
+    System::new().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let stls = |keys: &str| config("", &format!("[tls]\n{keys}{}", listener("stls")));
+        let authority = Authority::new();
+        let issued = authority.issue_for_days(&["pop.test"], Kind::P256, 90);
+        let files = authority.write(folder.path(), "pop.test", &issued);
+        let server = start(stls(&keys(&files))).await;
+        for _ in 0..2 {
+            let reloaded = server.reload(stls("")).await.unwrap();
+            assert_eq!(reloaded.needs_restart, ["tls.certificate"]);
+        }
+        let reloaded = server.reload(stls(&keys(&files))).await.unwrap();
+        assert_eq!(reloaded.needs_restart, [""; 0]);
+        server.stop().await;
+    });
+}

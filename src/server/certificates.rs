@@ -96,7 +96,7 @@ impl Certificates {
 
     /// Loads all certificates anew, from where `config` has them now; handshakes that begin
     /// later see them. Either all are replaced or none. `false` if there is a certificate
-    /// where there was none: the listeners do not know it.
+    /// where there was none, or none where there was one: the listeners do not know it.
     ///
     /// # Errors
     /// Names the file.
@@ -106,7 +106,10 @@ impl Certificates {
         for source in &sources {
             ReloadableAcceptor::new(config.tls_settings(source.files.clone()))?;
         }
-        let mut all_known = true;
+        // A listener's own that is gone is said of the listener.
+        let for_everybody = |source: &Source| source.listener.is_none();
+        let mut all_known = sources.iter().any(for_everybody)
+            || !self.loaded.iter().any(|(known, _)| for_everybody(known));
         for source in &sources {
             match self.place(source) {
                 Some(acceptor) => acceptor.replace(config.tls_settings(source.files.clone()))?,
