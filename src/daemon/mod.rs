@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mailroost_actors::Ended;
 use mailroost_storage::{MaildropStore, SledStore};
 use slog::{crit, error, info, warn};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Security};
@@ -26,6 +27,8 @@ pub struct Daemon {
     control: JoinHandle<()>,
     signals: Signals,
     file: Option<PathBuf>,
+    /// One reload at a time, or what was read first could come out on top.
+    reloading: Arc<Mutex<()>>,
     log: slog::Logger,
 }
 
@@ -88,6 +91,7 @@ impl Daemon {
             control,
             signals,
             file,
+            reloading: Arc::default(),
             log,
         })
     }
@@ -176,7 +180,9 @@ impl Daemon {
             return;
         };
         let (server, log) = (self.server.clone(), self.log.clone());
+        let reloading = self.reloading.clone();
         actix_rt::spawn(async move {
+            let _one = reloading.lock().await;
             let loaded = actix_rt::task::spawn_blocking(move || Config::load(&file)).await;
             let reloaded = match loaded {
                 Ok(Ok(config)) => server
