@@ -119,7 +119,11 @@ pub(super) fn read_header(
             format!("{} is damaged: {why}", place()),
         )
     };
-    let length = file.metadata().map_err(io)?.len();
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(corrupt("it is not a plain file"));
+    }
+    let length = metadata.len();
     let mut octets = [0; HEADER_SIZE];
     let mut filled = 0;
     while filled < HEADER_SIZE {

@@ -55,7 +55,10 @@ pub(super) fn check(index: &Index, layout: &Layout) -> Result<(), Refused> {
     let owned = owned(index)?;
     let unowned = rows.keys().filter(|id| !owned.contains(id));
     for id in unowned {
-        if owner_file::read(&layout.owner(*id), *id).is_ok() {
+        // One whose user has another maildrop is what a removal left behind.
+        if let Ok(owner) = owner_file::read(&layout.owner(*id), *id)
+            && index.user(&owner.name)?.is_none()
+        {
             return damaged(format!("the user of maildrop {id} is missing in it"));
         }
     }

@@ -34,6 +34,10 @@ impl Directory for SledStore {
         }
         let number = next_maildrop(&index, &shared.high_water())?;
         let id = MaildropId(number);
+        let after = number.checked_add(1).ok_or_else(|| {
+            let context = "the store has given out all its maildrop numbers";
+            StoreError::new(StoreErrorKind::Invalid, context)
+        })?;
         let user = User {
             name: user.name,
             maildrop: id,
@@ -52,7 +56,7 @@ impl Directory for SledStore {
             Change::put(
                 TreeName::Meta,
                 NEXT_MAILDROP_KEY.to_vec(),
-                (number + 1).to_be_bytes().to_vec(),
+                after.to_be_bytes().to_vec(),
             ),
         ];
         shared.committer.commit(intent, Purpose::Growth)?;

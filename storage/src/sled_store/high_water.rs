@@ -29,6 +29,7 @@ pub(super) struct HighWater {
     end: u64,
     state: State,
     sync: bool,
+    closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +108,7 @@ impl HighWater {
                 end,
                 state,
                 sync,
+                closed: false,
             },
             complaint,
         ))
@@ -145,7 +147,19 @@ impl HighWater {
         Ok(())
     }
 
+    /// Nothing is written from now on: the next process may have the file.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
     fn append(&mut self, octets: &[u8]) -> Result<(), RaiseError> {
+        if self.closed {
+            let context = "the store is closed";
+            return Err(RaiseError::Refused(StoreError::new(
+                StoreErrorKind::Io,
+                context,
+            )));
+        }
         let context = "cannot write the high-water marks";
         // After a failure the end stays, and the next record goes over what was torn.
         self.files

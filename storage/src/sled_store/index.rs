@@ -1,6 +1,7 @@
 //! The index: five sled trees, and every call into sled. A panic in sled becomes an error here.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,6 +77,11 @@ impl Index {
     ) -> Result<Self, StoreError> {
         guarded(|| {
             wait_until_unlocked(&folder.join("db"), LOCK_DEADLINE)?;
+            // sled would make it for everybody to read, and it has password hashes.
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
             let db = sled::Config::new()
                 .path(folder)
                 .cache_capacity(cache_octets)

@@ -301,6 +301,7 @@ impl Shared {
         let Some(index) = index else { return Ok(()) };
         let outcome = self.end_run(&index);
         drop(index);
+        self.high_water().close();
         drop(lock(&self.lock).take());
         outcome
     }

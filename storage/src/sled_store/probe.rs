@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::event::{EventSink, StoreEvent};
 use super::index::Index;
 use super::layout::Layout;
@@ -78,23 +80,36 @@ pub(super) enum Refused {
 impl From<StoreError> for Refused {
     /// Some failures of the operating system say nothing about the index.
     fn from(error: StoreError) -> Self {
-        use io::ErrorKind;
-        let cause = std::error::Error::source(&error);
-        let cause = cause
-            .and_then(|cause| cause.downcast_ref::<io::Error>())
-            .map(io::Error::kind);
-        match cause {
-            Some(
-                ErrorKind::PermissionDenied
+        if tells_nothing_of_the_file(&error) {
+            Self::Unexamined(error)
+        } else {
+            Self::Damaged(error.to_string())
+        }
+    }
+}
+
+/// Whether the operating system refused for a reason that is not in the file: what cannot be
+/// examined now is not set aside.
+pub(super) fn tells_nothing_of_the_file(error: &StoreError) -> bool {
+    use io::ErrorKind;
+    let cause = std::error::Error::source(error);
+    let Some(cause) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) else {
+        return false;
+    };
+    let too_many_files = [Errno::EMFILE, Errno::ENFILE].map(|errno| errno as i32);
+    let few_files_left = cause
+        .raw_os_error()
+        .is_some_and(|code| too_many_files.contains(&code));
+    few_files_left
+        || matches!(
+            cause.kind(),
+            ErrorKind::PermissionDenied
                 | ErrorKind::ReadOnlyFilesystem
                 | ErrorKind::StorageFull
                 | ErrorKind::QuotaExceeded
                 | ErrorKind::WouldBlock
-                | ErrorKind::OutOfMemory,
-            ) => Self::Unexamined(error),
-            Some(_) | None => Self::Damaged(error.to_string()),
-        }
-    }
+                | ErrorKind::OutOfMemory
+        )
 }
 
 /// The thread gets the index under a name of its own. If it never ends, it knows no path that

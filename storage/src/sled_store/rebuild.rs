@@ -14,6 +14,7 @@ use super::maildrop::occupied_octets;
 use super::open::{NEXT_MAILDROP_KEY, prepare_folders, told_again};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
+use super::probe::tells_nothing_of_the_file;
 use super::record::{MaildropRow, encode_user};
 use super::unclaimed::{count_in, segments, set_aside};
 use crate::numbering::Sequence;
@@ -175,11 +176,12 @@ impl Making<'_> {
                     count_in(&mut row, &header, stored_octets);
                     messages.push(header.into_record(stored_octets));
                 }
+                Err(error) if tells_nothing_of_the_file(&error) => return Err(error),
                 Err(error) => self.set_aside(id, message, &error.to_string())?,
             }
         }
         // Removals left no trace in the files: time is what certainly went on.
-        row.revision = row.revision.max(now_micros()) + 1;
+        row.revision = row.revision.max(now_micros()).saturating_add(1);
         self.add_owner(id);
         self.put(id, &row, &messages)
     }
@@ -203,6 +205,10 @@ impl Making<'_> {
             if self.changes.len() >= CHANGES_AT_ONCE {
                 self.apply()?;
             }
+        }
+        // Maildrops without a message count too.
+        if self.changes.len() >= CHANGES_AT_ONCE {
+            self.apply()?;
         }
         Ok(())
     }
@@ -233,24 +239,27 @@ impl Making<'_> {
         set_aside(self.options, self.layout, id, &message.to_string(), reason)
     }
 
+    /// Of two maildrops of one user the later counts: the other was being removed.
     fn add_owner(&mut self, id: MaildropId) {
-        let reason = match owner_file::read(&self.layout.owner(id), id) {
-            Ok(user) => match self.names.get(&user.name) {
-                None => {
-                    let key = user.name.as_str().as_bytes().to_vec();
-                    self.changes
-                        .push(Change::put(TreeName::Users, key, encode_user(&user)));
-                    self.names.insert(user.name, id);
-                    self.rebuilt.users += 1;
-                    return;
+        let (unowned, reason) = match owner_file::read(&self.layout.owner(id), id) {
+            Ok(user) => {
+                let key = user.name.as_str().as_bytes().to_vec();
+                self.changes
+                    .push(Change::put(TreeName::Users, key, encode_user(&user)));
+                let reason = format!("user {} has maildrop {id}", user.name);
+                match self.names.insert(user.name, id) {
+                    None => {
+                        self.rebuilt.users += 1;
+                        return;
+                    }
+                    Some(earlier) => (earlier, reason),
                 }
-                Some(other) => format!("user {} has maildrop {other} already", user.name),
-            },
-            Err(error) => error.to_string(),
+            }
+            Err(error) => (id, error.to_string()),
         };
         self.rebuilt.owners_unknown += 1;
         (self.options.events)(&StoreEvent::OwnerUnknown {
-            maildrop: id,
+            maildrop: unowned,
             reason,
         });
     }

@@ -141,10 +141,32 @@ impl SledStaged {
         for part in input.chunks(PUSH_OCTETS) {
             self.normaliser.push(part, &mut self.buffer);
             if self.buffer.len() >= BUFFER_OCTETS {
+                self.check_room()?;
                 self.write_out()?;
             }
         }
         Ok(())
+    }
+
+    /// A large message must not use up what is kept free for the index.
+    fn check_room(&self) -> Result<(), StoreError> {
+        let Shared {
+            options, layout, ..
+        } = &*self.temporary.shared;
+        let free = options
+            .files
+            .free_octets(&layout.staging())
+            .map_err(|error| StoreError::io("cannot see how much room there is", error))?;
+        let needed = options
+            .reserve_octets
+            .saturating_add(self.buffer.len() as u64);
+        if free >= needed {
+            return Ok(());
+        }
+        let reserve = options.reserve_octets;
+        let context =
+            format!("the device is full: {free} octets are free, {reserve} are kept in reserve");
+        Err(StoreError::new(StoreErrorKind::Full, context))
     }
 
     fn write_out(&mut self) -> Result<(), StoreError> {

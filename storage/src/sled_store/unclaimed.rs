@@ -15,6 +15,7 @@ use super::index::{Change, TreeName, maildrop_key, segment_key};
 use super::layout::Layout;
 use super::maildrop::occupied_octets;
 use super::options::SledStoreOptions;
+use super::probe::tells_nothing_of_the_file;
 use super::record::{JournalEntry, MaildropRow, encode_segment, segment_of};
 use crate::numbering::{Sequence, decimal_in};
 use crate::{MaildropId, MessageId, MessageRecord, StoreError};
@@ -41,7 +42,7 @@ pub(super) fn take_in(
         .filter_map(|record| record.carried_unique_id.clone())
         .collect();
     let mut adopted = Vec::new();
-    for (_, batch) in read_batches(shared, id, &unclaimed) {
+    for (_, batch) in read_batches(shared, id, &unclaimed)? {
         let whole = batch
             .iter()
             .all(|(header, _)| header.batch as usize == batch.len());
@@ -120,11 +121,14 @@ fn unclaimed(
 
 /// Reads the files, with the octets that they occupy, by the commit that they were written for.
 /// What cannot be used is set aside.
+///
+/// # Errors
+/// If nobody can tell at the moment: the next who opens the maildrop looks again.
 fn read_batches(
     shared: &Shared,
     id: MaildropId,
     unclaimed: &[MessageId],
-) -> BTreeMap<u64, Vec<(BodyHeader, u64)>> {
+) -> Result<BTreeMap<u64, Vec<(BodyHeader, u64)>>, StoreError> {
     let files = &*shared.options.files;
     let mut batches: BTreeMap<u64, Vec<_>> = BTreeMap::new();
     for message in unclaimed {
@@ -145,6 +149,7 @@ fn read_batches(
                     .or_default()
                     .push((header, stored));
             }
+            Err(error) if tells_nothing_of_the_file(&error) => return Err(error),
             Err(error) => {
                 let name = message.to_string();
                 // It stays where it is if it cannot be moved.
@@ -158,7 +163,7 @@ fn read_batches(
             }
         }
     }
-    batches
+    Ok(batches)
 }
 
 /// Counts a message that is taken in from its file.
