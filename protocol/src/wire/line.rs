@@ -49,6 +49,14 @@ impl LineDecoder {
             self.swallowing = false;
             octets = &octets[end + 1..];
         }
+        let wanted = self.buffer.len() + octets.len();
+        if !self.buffer.is_empty() && wanted > self.buffer.capacity() {
+            // Not left to the vector: it would give memory back with half a password in it.
+            let mut larger = Vec::with_capacity(wanted.max(2 * self.buffer.len()));
+            larger.extend_from_slice(&self.buffer);
+            self.buffer.zeroize();
+            self.buffer = larger;
+        }
         self.buffer.extend_from_slice(octets);
     }
 
