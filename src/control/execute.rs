@@ -203,16 +203,18 @@ impl Conversation {
         .await?;
         let (chunks, mut leaving) = mpsc::channel(CHUNKS_WAITING);
         actix_rt::task::spawn_blocking(move || pump(body, &chunks));
-        while let Some(chunk) = leaving.recv().await {
-            match chunk {
-                Ok(chunk) => self.frames.send(Frame::Chunk(chunk)).await?,
-                Err(error) => {
-                    let fault = ServerError::Store(error).into();
-                    return self.reply(Reply::Failed { fault }).await;
+        loop {
+            let fault = match leaving.recv().await {
+                Some(Ok(end)) if end.is_empty() => return self.frames.send(Frame::End).await,
+                Some(Ok(chunk)) => {
+                    self.frames.send(Frame::Chunk(chunk)).await?;
+                    continue;
                 }
-            }
+                Some(Err(error)) => ServerError::Store(error).into(),
+                None => Fault::new(FaultKind::Unavailable, "the reading of a message failed"),
+            };
+            return self.reply(Reply::Failed { fault }).await;
         }
-        self.frames.send(Frame::End).await
     }
 
     async fn reply(&mut self, reply: Reply) -> io::Result<()> {
@@ -321,19 +323,16 @@ async fn open(server: &ServerHandle, user: &str, id: MessageId) -> Result<Box<dy
     Ok(blocking(move || bodies.open(id)).await?)
 }
 
-/// Reads a body to its end, on a thread that may block.
-fn pump(mut body: Box<dyn Body>, chunks: &mpsc::Sender<Result<Bytes, StoreError>>) {
+/// Reads a body to its end, on a thread that may block. The end is an empty chunk: a channel
+/// that closes without one is a reading that broke off.
+pub(super) fn pump(mut body: Box<dyn Body>, chunks: &mpsc::Sender<Result<Bytes, StoreError>>) {
     loop {
         let mut chunk = vec![0; CHUNK_OCTETS];
-        let chunk = match body.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(octets) => {
-                chunk.truncate(octets);
-                Ok(chunk.into())
-            }
-            Err(error) => Err(error),
-        };
-        let last = chunk.is_err();
+        let chunk = body.read(&mut chunk).map(|octets| {
+            chunk.truncate(octets);
+            Bytes::from(chunk)
+        });
+        let last = chunk.as_ref().map_or(true, Bytes::is_empty);
         // Nobody receives any more when the client has hung up.
         if chunks.blocking_send(chunk).is_err() || last {
             return;

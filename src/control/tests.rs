@@ -4,9 +4,12 @@ use std::io::{self, Cursor, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use mailroost_storage::{BodySource, Directory, MemoryStore, MessageId, NewUser, UserName};
+use mailroost_storage::{
+    Body, BodyFacts, BodySource, Directory, MemoryStore, MessageId, NewUser, StoreError, UserName,
+};
 
 use super::codec::{ControlCodec, Frame};
+use super::execute::pump;
 use super::protocol::Request;
 use super::{
     Client, ClientError, ControlSocket, FaultKind, RemoteBodies, RemoteStore, serve_connection,
@@ -249,4 +252,39 @@ fn a_socket_in_the_place_of_ours_stays_when_ours_ends() {
         drop(theirs);
         assert!(!path.exists());
     });
+}
+
+#[test]
+fn a_reading_that_broke_off_is_not_taken_for_a_whole_message() {
+    struct Short {
+        reads: usize,
+        panics: bool,
+    }
+    impl Body for Short {
+        fn facts(&self) -> BodyFacts {
+            BodyFacts {
+                octets: 1,
+                header_octets: 1,
+                dot_lines: false,
+            }
+        }
+
+        fn read(&mut self, _: &mut [u8]) -> Result<usize, StoreError> {
+            self.reads += 1;
+            assert!(self.reads == 1 || !self.panics, "a defect of the store");
+            Ok(usize::from(self.reads == 1))
+        }
+    }
+    let pumped = |panics| {
+        let (chunks, mut leaving) = tokio::sync::mpsc::channel(2);
+        let body = Box::new(Short { reads: 0, panics });
+        let _ = std::thread::spawn(move || pump(body, &chunks)).join();
+        let mut sizes = Vec::new();
+        while let Some(chunk) = leaving.blocking_recv() {
+            sizes.push(chunk.unwrap().len());
+        }
+        sizes
+    };
+    assert_eq!(pumped(false), [1, 0]);
+    assert_eq!(pumped(true), [1]);
 }
