@@ -12,6 +12,9 @@ use crate::tls::{
 /// second of one processor.
 const ARGON2_WORK_KIB_MAX: u64 = mailroost_auth::limits::HASH_WORK_KIB_MAX;
 
+/// The most octets of a Unix socket's path: `sun_path` of Linux has 108, with a NUL at the end.
+const SOCKET_PATH_OCTETS_MAX: usize = 107;
+
 /// A setting that does not go with the others.
 #[derive(Debug)]
 pub(super) struct Conflict {
@@ -28,6 +31,7 @@ pub(super) struct Conflict {
 /// Finds the first conflict.
 pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     listeners_apart(config)?;
+    control_socket(config)?;
     certificates(config)?;
     somebody_can_log_on(config)?;
     super::site::check(config)?;
@@ -61,6 +65,23 @@ fn listeners_apart(config: &Config) -> Result<(), Conflict> {
         }
     }
     Ok(())
+}
+
+/// Its path may come from that of the store, which can be longer.
+fn control_socket(config: &Config) -> Result<(), Conflict> {
+    let path = config.server.control_socket();
+    let octets = path.as_os_str().len();
+    if octets <= SOCKET_PATH_OCTETS_MAX {
+        return Ok(());
+    }
+    let path = path.display();
+    let why = format!("{path} has {octets} octets, more than {SOCKET_PATH_OCTETS_MAX}");
+    Err(Conflict {
+        section: "server",
+        index: 0,
+        key: "control_socket",
+        why,
+    })
 }
 
 /// Whether two sockets cannot be bound together.

@@ -263,6 +263,24 @@ fn paths_count_from_the_folder_of_the_file() {
     );
 }
 
+#[test]
+fn a_path_that_no_socket_can_have_is_refused_before_the_start() {
+    let store = |octets: usize| format!("{PLAIN}server.store = \"/{}\"\n", "s".repeat(octets - 1));
+    // With "/control" behind it.
+    assert!(Config::parse("m.toml", &store(99)).is_ok());
+    let refusal = refusal(&store(100));
+    assert!(
+        refusal.starts_with("m.toml: server.control_socket is not set: /sss"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.ends_with("/control has 108 octets, more than 107; accepted: a path"),
+        "{refusal}"
+    );
+    let elsewhere = format!("{}server.control_socket = \"/run/m\"\n", store(100));
+    assert!(Config::parse("m.toml", &elsewhere).is_ok());
+}
+
 /// A folder with two certificates (`one.pem`, `two.pem`) and their keys (`one-key.pem`,
 /// `two-key.pem`).
 fn certificates() -> tempfile::TempDir {
