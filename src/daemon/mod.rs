@@ -2,6 +2,8 @@
 
 mod signals;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +55,8 @@ impl Daemon {
         file: Option<PathBuf>,
         log: slog::Logger,
     ) -> Result<Self, Failure> {
+        let no_signals = |error| Failure::io("cannot wait for signals", &error);
+        let hangups = signals::hangups().map_err(no_signals)?;
         let sockets = sockets(&config, &log)?;
         let securities: Vec<_> = sockets
             .iter()
@@ -81,8 +85,7 @@ impl Daemon {
             info!(log, "listening"; "address" => %address, "security" => security);
         }
         // Whoever reads that it is ready may send a signal at once.
-        let signals =
-            Signals::new().map_err(|error| Failure::io("cannot wait for signals", &error))?;
+        let signals = Signals::new(hangups).map_err(no_signals)?;
         info!(log, "ready"; "version" => env!("CARGO_PKG_VERSION"),
             "pid" => std::process::id(), "control" => %path.display());
         Ok(Self {

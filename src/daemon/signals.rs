@@ -19,10 +19,16 @@ pub(super) struct Signals {
     interrupt: Stream,
 }
 
+/// SIGHUP from now on. Unlike the others it must not end a daemon that is still starting: whoever
+/// sends it wants the daemon to go on.
+pub(super) fn hangups() -> io::Result<Stream> {
+    signal(SignalKind::hangup())
+}
+
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(hangup: Stream) -> io::Result<Self> {
         Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
+            hangup,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
