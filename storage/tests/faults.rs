@@ -321,6 +321,20 @@ fn a_full_disk_after_a_crash_does_not_close_the_maildrop() {
 }
 
 #[test]
+fn what_waits_for_room_is_taken_in_after_a_clean_end_too() {
+    let faulty = crashed_in_a_delivery();
+    faulty.files.set_room(Some(10 << 20));
+    let maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    assert_eq!(maildrop.messages().len(), 2);
+    drop(maildrop);
+    faulty.files.set_room(None);
+    faulty.store.close().unwrap();
+    let faulty = faulty.reopen();
+    let maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    assert_eq!(maildrop.messages().len(), 4);
+}
+
+#[test]
 fn a_file_that_cannot_be_unlinked_is_unlinked_later() {
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use mailroost_storage::faulty::{Fault, FaultyFiles, Operation};
 use mailroost_storage::sled_store::rebuild;
 use mailroost_storage::{
-    Directory, MaildropStore, NewUser, SledStore, SledStoreOptions, Staging, StoreErrorKind,
-    UserName,
+    Directory, MaildropId, MaildropStore, MessageId, SledStore, SledStoreOptions, Staging,
+    StoreErrorKind, UserName,
 };
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -124,18 +124,18 @@ fn of_two_maildrops_of_one_user_the_later_counts_and_the_index_stays() {
 }
 
 #[test]
-fn a_folder_with_the_last_number_adds_no_user_instead_of_beginning_again() {
+fn names_that_are_too_large_for_ours_use_no_numbers_up() {
     let folder = closed_store();
     let last = u64::MAX;
-    let stray = folder.path().join(format!("bodies/ff/{last}"));
-    fs::create_dir_all(stray).unwrap();
+    fs::create_dir_all(folder.path().join(format!("bodies/ff/{last}"))).unwrap();
+    fs::write(folder.path().join(format!("bodies/01/1/{last}")), b"").unwrap();
     rebuild(folder.path(), &SledStoreOptions::default()).unwrap();
     let store = SledStore::open(folder.path(), SledStoreOptions::default()).unwrap();
-    let bob = NewUser {
-        name: UserName::new("bob").unwrap(),
-        password_hash: None,
-    };
-    assert_eq!(store.add(bob).unwrap_err().kind(), StoreErrorKind::Invalid);
+    let ann = user(&store, "ann");
+    let mut maildrop = store.open_maildrop(ann).unwrap();
+    let numbers = deliver(&store, &mut *maildrop, &[3]).unwrap();
+    assert_eq!(numbers, [MessageId(3)]);
+    assert_eq!(user(&store, "bob"), MaildropId(2));
 }
 
 #[test]

@@ -20,6 +20,10 @@ use crate::{MaildropId, MessageId};
 /// How many folders the maildrops are spread over: a million maildrops are 4,000 in each.
 const FAN_OUT: u64 = 256;
 
+/// The largest number that a name of ours has: beyond the largest carried decimal unique-id there
+/// is room for 2^62 messages. A larger name is somebody else's, and must not use all numbers up.
+const NUMBER_MAX: u64 = u64::MAX - (1 << 62);
+
 /// The paths of one store.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
@@ -126,7 +130,7 @@ impl Layout {
         let mut found = Vec::new();
         for fan in read_dir_if_there(&self.bodies())? {
             for entry in read_dir_if_there(&fan.path())? {
-                let number = number_of(&entry.file_name().to_string_lossy());
+                let number = number_in_use(&entry.file_name().to_string_lossy());
                 found.extend(
                     number
                         .map(MaildropId)
@@ -143,7 +147,7 @@ impl Layout {
         let entries = read_dir_if_there(&self.maildrop(maildrop))?;
         let numbers = entries
             .iter()
-            .filter_map(|e| number_of(&e.file_name().to_string_lossy()));
+            .filter_map(|e| number_in_use(&e.file_name().to_string_lossy()));
         let mut found: Vec<MessageId> = numbers.map(MessageId).collect();
         found.sort_unstable();
         Ok(found)
@@ -171,6 +175,10 @@ fn number_of(name: &str) -> Option<u64> {
     name.parse::<u64>()
         .ok()
         .filter(|number| number.to_string() == name)
+}
+
+fn number_in_use(name: &str) -> Option<u64> {
+    number_of(name).filter(|number| *number <= NUMBER_MAX)
 }
 
 fn first_free(path: impl Fn(u64) -> PathBuf) -> PathBuf {

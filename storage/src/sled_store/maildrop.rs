@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::bodies::SledBodies;
 use super::body_file::{BodyHeader, HEADER_OCTETS};
@@ -59,7 +60,9 @@ impl SledMaildrop {
                     row.sequence = row.sequence.or_later(mark);
                 }
                 if shared.unclean {
-                    match unclaimed::take_in(shared, id, &mut row, &mut messages) {
+                    let outcome = unclaimed::take_in(shared, id, &mut row, &mut messages);
+                    shared.put_off.fetch_or(outcome.is_err(), Ordering::Relaxed);
+                    match outcome {
                         // What is there can be read and removed; the rest waits for room.
                         Err(error) if error.kind() == StoreErrorKind::Full => {}
                         outcome => outcome?,

@@ -29,7 +29,7 @@ mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use committer::{CommitError, Committer, Poison};
@@ -168,6 +168,8 @@ struct Shared {
     unfinished: Mutex<HashMap<Vec<u8>, (MaildropId, JournalEntry)>>,
     /// Whether the run before this one did not end cleanly.
     unclean: bool,
+    /// Whether unclaimed files could not be taken in: the next start looks for them again.
+    put_off: AtomicBool,
     /// The number of this run.
     run: u64,
     lock: Mutex<Option<StoreLock>>,

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::committer::{Committer, Poison};
@@ -57,6 +57,7 @@ pub(super) fn open(folder: &Path, options: SledStoreOptions) -> Result<Shared, S
         staging_names: Mutex::new(HashSet::new()),
         unfinished: Mutex::new(unfinished.open),
         unclean: !clean || !marks_are_sound,
+        put_off: AtomicBool::new(false),
         run,
         lock: Mutex::new(Some(lock)),
     })
@@ -316,7 +317,7 @@ impl Shared {
             .collect();
         high_water.set(&marks)?;
         // With something left to do, the next start looks as closely as after a crash.
-        let closed = self.unfinished().is_empty();
+        let closed = self.unfinished().is_empty() && !self.put_off.load(Ordering::Relaxed);
         tell_run(
             index,
             ToldRun {
