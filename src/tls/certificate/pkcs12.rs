@@ -11,12 +11,15 @@ use super::CertificateError;
 use super::error::{detail, reasons};
 use super::file::Password;
 
-/// DER begins with the tag of a SEQUENCE; no PEM file does.
+/// DER begins with the tag of a SEQUENCE, which is also the digit 0.
 const SEQUENCE: u8 = 0x30;
+
+/// Then comes a length; of all that are over 127 octets the first octet is none of ASCII.
+const LONG: u8 = 0x80;
 
 /// Whether this is to be read as PKCS#12.
 pub(super) fn is_der(octets: &[u8]) -> bool {
-    octets.first() == Some(&SEQUENCE)
+    matches!(octets, [SEQUENCE, length, ..] if *length >= LONG)
 }
 
 /// Certificate, issuers (the nearest first) and key. Without a password the empty one is tried.

@@ -172,3 +172,10 @@ fn what_is_missing_or_too_much_or_broken_is_told() {
         assert!(error.starts_with(start), "{error}");
     }
 }
+
+#[test]
+fn text_before_a_pem_certificate_may_begin_with_a_zero() {
+    assert!(is_der(&[0x30, 0x82, 0x0a, 0x01]));
+    assert!(!is_der(b"0 s:CN = pop.test\n-----BEGIN CERTIFICATE-----\n"));
+    assert!(!is_der(b""));
+}
