@@ -72,7 +72,10 @@ impl Daemon {
         let (server, socket) = match start_server(builder, &path).await {
             Ok(started) => started,
             Err(failure) => {
-                close(store).await?;
+                // Why it did not start comes first.
+                if let Err(error) = close(store).await {
+                    error!(log, "the store was not closed"; "error" => %error);
+                }
                 return Err(failure);
             }
         };
