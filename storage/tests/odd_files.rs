@@ -175,3 +175,17 @@ fn a_large_message_leaves_the_reserve_alone() {
             .is_none()
     );
 }
+
+#[test]
+fn a_folder_in_the_staging_folder_does_not_close_the_store() {
+    let folder = closed_store();
+    let staging = folder.path().join("staging");
+    fs::create_dir(staging.join("lost+found")).unwrap();
+    fs::write(staging.join("1"), b"A: 1").unwrap();
+    let store = SledStore::open(folder.path(), SledStoreOptions::default()).unwrap();
+    assert!(!fs::exists(staging.join("1")).unwrap());
+    let id = user(&store, "ann");
+    let mut maildrop = store.open_maildrop(id).unwrap();
+    deliver(&store, &mut *maildrop, &[3]).unwrap();
+    assert_eq!(maildrop.messages().len(), 3);
+}

@@ -82,7 +82,10 @@ pub(super) fn prepare_folders(
     }
     files.sync_folder(layout.root()).map_err(io)?;
     for entry in read_dir_if_there(&layout.staging()).map_err(io)? {
-        files.unlink(&entry.path()).map_err(io)?;
+        // A folder is nothing of ours: no reason to stay closed.
+        if !entry.file_type().map_err(io)?.is_dir() {
+            files.unlink(&entry.path()).map_err(io)?;
+        }
     }
     // A probe was at work when the process ended: its index goes back to its place.
     for under_probe in layout.indexes_under_probe().map_err(io)? {
