@@ -148,10 +148,14 @@ fn make_room(path: &Path) -> io::Result<()> {
 
 /// Root and the user that the server runs as.
 fn admitted(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| {
-        let uid = Uid::from_raw(peer.uid());
-        uid.is_root() || uid == geteuid()
-    })
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| may_administer(Uid::from_raw(peer.uid()), geteuid()))
+}
+
+/// Whether a process of the user `peer` may administer a daemon of the user `own`.
+pub(super) fn may_administer(peer: Uid, own: Uid) -> bool {
+    peer.is_root() || peer == own
 }
 
 /// Serves one conversation to its end.

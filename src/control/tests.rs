@@ -7,10 +7,12 @@ use std::sync::Arc;
 use mailroost_storage::{
     Body, BodyFacts, BodySource, Directory, MemoryStore, MessageId, NewUser, StoreError, UserName,
 };
+use nix::unistd::Uid;
 
 use super::codec::{ControlCodec, Frame};
 use super::execute::pump;
 use super::protocol::Request;
+use super::server::may_administer;
 use super::{
     Client, ClientError, ControlSocket, FaultKind, RemoteBodies, RemoteStore, serve_connection,
 };
@@ -287,4 +289,16 @@ fn a_reading_that_broke_off_is_not_taken_for_a_whole_message() {
     };
     assert_eq!(pumped(false), [1, 0]);
     assert_eq!(pumped(true), [1]);
+}
+
+#[test]
+fn only_root_and_the_daemons_own_user_may_administer() {
+    let (root, own, other) = (Uid::from_raw(0), Uid::from_raw(110), Uid::from_raw(1000));
+    assert!(may_administer(own, own));
+    assert!(may_administer(root, own));
+    assert!(!may_administer(other, own));
+    assert!(
+        !may_administer(other, root),
+        "nor because the daemon is root"
+    );
 }
