@@ -122,12 +122,12 @@ impl Effects {
         };
         let maildrop = opened.maildrop;
         // Asking again is safe: what is gone already is passed over.
-        let committed = ask_mailbox(&self.parts.mailboxes, maildrop, |mailbox| {
+        let mailboxes = &self.parts.mailboxes;
+        let committed: Result<usize, TreeError> = ask_mailbox(mailboxes, maildrop, |mailbox| {
             let commit = CommitDeletions(messages.clone());
             async move { ask(&mailbox, "the mailbox", commit).await? }
         })
         .await;
-        let committed: Result<usize, TreeError> = committed;
         match committed {
             Ok(_removed) => Outcome::Committed,
             Err(error) => {
