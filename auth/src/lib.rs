@@ -4,6 +4,7 @@
 //! Nothing here knows POP3's replies or message numbers. Calls may block (a hash takes tens of
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
 
+pub mod credential;
 pub mod limits;
 pub mod mechanism;
 pub mod password;
@@ -11,7 +12,10 @@ pub mod plain;
 pub mod source;
 pub mod user_name;
 
-pub use mechanism::{Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress};
+pub use credential::CredentialKind;
+pub use mechanism::{
+    ClientCertificate, Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress,
+};
 pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
 pub use plain::Plain;
 pub use source::{AuthError, DirectoryPasswords, Identity, PasswordSource};

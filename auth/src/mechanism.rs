@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AuthError, Identity, PasswordSource, Plain, Secret};
+use crate::{AuthError, CredentialKind, Identity, PasswordSource, Plain, Secret};
 
 /// The longest name that a mechanism can have (RFC 4422 s3.1).
 const NAME_OCTETS_MAX: usize = 20;
@@ -94,6 +94,10 @@ pub struct Needs {
     pub tls: bool,
     /// The client speaks first; if not, an initial response is an error (RFC 5034 s4).
     pub client_first: bool,
+    /// A kind of stored credential: without any user who has one it need not be offered.
+    pub credential: Option<CredentialKind>,
+    /// It binds to the channel: it is not offered where the link has no binding.
+    pub channel_binding: bool,
 }
 
 /// What an exchange may know of the connection.
@@ -105,6 +109,19 @@ pub struct Link {
     pub tls_server_end_point: Option<Vec<u8>>,
     /// `tls-exporter` channel binding (RFC 9266), likewise.
     pub tls_exporter: Option<Vec<u8>>,
+    /// The client's certificate, if it sent one that the server's policy trusts.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A client's certificate, checked already against the authorities of the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The mail addresses of its subject alternative name (RFC 5280 s4.2.1.6), in order.
+    pub mail_addresses: Vec<String>,
+    /// The last common name of its subject, if it has one.
+    pub common_name: Option<String>,
+    /// SHA-256 over its DER form.
+    pub fingerprint: [u8; 32],
 }
 
 /// One exchange with one client. Dropping it is cancelling it.

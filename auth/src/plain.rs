@@ -19,8 +19,8 @@ impl Mechanism for Plain {
     fn needs(&self) -> Needs {
         Needs {
             plaintext: true,
-            tls: false,
             client_first: true,
+            ..Needs::default()
         }
     }
 

@@ -4,7 +4,7 @@ mod store;
 
 use mailroost_storage::{MaildropId, UserName};
 
-use crate::Secret;
+use crate::{CredentialKind, Secret};
 
 pub use store::DirectoryPasswords;
 
@@ -24,6 +24,28 @@ pub trait PasswordSource: Send + Sync + 'static {
     /// As `verify`.
     fn verify_octets(&self, name: &[u8], password: &Secret) -> Result<Identity, AuthError> {
         self.verify(std::str::from_utf8(name).unwrap_or_default(), password)
+    }
+
+    /// What is stored for a mechanism that proves a secret without revealing it. `None`: no such
+    /// user, or nothing of that kind; the caller goes on with what nobody can prove, so that the
+    /// client does not learn which. The default has nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {
+        let (_, _) = (name, kind);
+        Ok(None)
+    }
+
+    /// Lets somebody in whose name was proven otherwise: by a ticket, a token, a certificate or a
+    /// stored credential. `authorization` is whom they want to act as, if they said so (RFC 4422
+    /// s3.4.1); another's maildrop needs a right to it. The default lets nobody in.
+    ///
+    /// # Errors
+    /// `UnknownUser`, `NotPermitted`, `Unavailable`.
+    fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
+        let (_, _) = (name, authorization);
+        Err(AuthError::UnknownUser)
     }
 }
 

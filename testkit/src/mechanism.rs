@@ -32,9 +32,8 @@ impl Mechanism for Dummy {
 
     fn needs(&self) -> Needs {
         Needs {
-            plaintext: false,
-            tls: false,
             client_first: true,
+            ..Needs::default()
         }
     }
 
@@ -68,8 +67,8 @@ impl Mechanism for XOAuth2 {
     fn needs(&self) -> Needs {
         Needs {
             plaintext: true,
-            tls: false,
             client_first: true,
+            ..Needs::default()
         }
     }
 

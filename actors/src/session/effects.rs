@@ -65,6 +65,7 @@ impl Effects {
             tls: true,
             tls_server_end_point: binding.server_end_point,
             tls_exporter: binding.exporter,
+            client_certificate: None,
         };
     }
 
