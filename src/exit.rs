@@ -28,7 +28,7 @@ pub enum Status {
     Software = 70,
     /// EX_OSERR: the operating system refused something that it should not.
     OsError = 71,
-    /// EX_CANTCREAT: what was to be made is there already or cannot be made.
+    /// EX_CANTCREAT: what was to be made is there already or cannot be made; a quota is used up.
     CannotCreate = 73,
     /// EX_IOERR: reading or writing failed; a disk is full; a store is damaged.
     Io = 74,
@@ -115,7 +115,7 @@ fn status_of(kind: StoreErrorKind) -> Status {
         StoreErrorKind::NotFound => Status::NoUser,
         StoreErrorKind::Gone => Status::Unavailable,
         StoreErrorKind::Busy | StoreErrorKind::Locked => Status::TempFail,
-        StoreErrorKind::Duplicate => Status::CannotCreate,
+        StoreErrorKind::Duplicate | StoreErrorKind::OverQuota => Status::CannotCreate,
         StoreErrorKind::Invalid => Status::Data,
         StoreErrorKind::Full
         | StoreErrorKind::Corrupt

@@ -31,6 +31,7 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
     let trunk = Arc::new(Trunk {
         log: blueprint.log.clone(),
         policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
+        upkeep: watch::Sender::new(Arc::clone(&blueprint.upkeep)),
         addresses: addresses(&blueprint.bindings)?,
         token: CancellationToken::new(),
         maildrops: Maildrops::default(),
@@ -192,6 +193,7 @@ impl Grower {
     ) -> Addr<MailboxSupervisor> {
         let parts = MailboxParts {
             store: Arc::clone(store),
+            upkeep: self.trunk.upkeep.subscribe(),
             waiting_max: self.limits.mailbox_waiting_max,
             log: log.clone(),
         };

@@ -21,6 +21,7 @@ mod timer;
 pub mod tls;
 mod tree;
 mod trunk;
+mod upkeep;
 
 pub use limits::Limits;
 pub use protocol_log::{LoggedSession, ProtocolLog};
@@ -28,3 +29,4 @@ pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};
 pub use tree::{
     Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,
 };
+pub use upkeep::{Crossing, Quota, QuotaKind, Retention, Terms, Upkeep, WarningText};

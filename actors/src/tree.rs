@@ -7,7 +7,8 @@ use std::time::Duration;
 use mailroost_auth::{Mechanism, PasswordSource};
 use mailroost_protocol::Policy;
 use mailroost_storage::{
-    BodySource, Delivery, MaildropId, MaildropStore, MessageId, MessageRecord, StoreError,
+    BodySource, Delivery, Directory, MaildropId, MaildropStore, MessageId, MessageRecord,
+    StoreError,
 };
 
 use crate::ask::ask;
@@ -19,12 +20,14 @@ use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
-use crate::{Limits, ProtocolLog, Sites};
+use crate::{Limits, ProtocolLog, Sites, Terms, Upkeep};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
     /// Where the maildrops are.
     pub store: Arc<dyn MaildropStore>,
+    /// Whose they are.
+    pub directory: Arc<dyn Directory>,
     /// Who may open them.
     pub passwords: Arc<dyn PasswordSource>,
     /// The SASL mechanisms, in the order of CAPA's SASL line.
@@ -33,6 +36,8 @@ pub struct Blueprint {
     pub policy: Arc<Policy>,
     /// How much there may be of everything.
     pub limits: Limits,
+    /// How maildrops are looked after.
+    pub upkeep: Arc<Upkeep>,
     /// Where the users of other sites have their maildrops.
     pub sites: Sites,
     /// Where a record of every command goes, if anywhere.
@@ -178,7 +183,8 @@ impl TreeHandle {
         ask(sessions, "the session supervisor", Admit(connection)).await
     }
 
-    /// Delivers messages into a maildrop: all or none, durable when it returns.
+    /// Delivers messages into a maildrop, whatever its quota: all or none, durable when it
+    /// returns.
     ///
     /// # Errors
     /// See `OwnedMaildrop::deliver`. After `Unavailable` nobody knows whether it happened.
@@ -187,9 +193,31 @@ impl TreeHandle {
         maildrop: MaildropId,
         deliveries: Vec<Delivery>,
     ) -> Result<Vec<MessageId>, TreeError> {
+        self.take_in(maildrop, deliveries, None).await
+    }
+
+    /// The same on terms, which [`TreeHandle::upkeep`] has for each user.
+    ///
+    /// # Errors
+    /// As `deliver`; `OverQuota`.
+    pub async fn deliver_on(
+        &self,
+        terms: Terms,
+        maildrop: MaildropId,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Vec<MessageId>, TreeError> {
+        self.take_in(maildrop, deliveries, Some(terms)).await
+    }
+
+    async fn take_in(
+        &self,
+        maildrop: MaildropId,
+        deliveries: Vec<Delivery>,
+        terms: Option<Terms>,
+    ) -> Result<Vec<MessageId>, TreeError> {
         let mailboxes = &self.grown()?.addrs.mailboxes;
         let mailbox = ask(mailboxes, "the mailbox supervisor", FindMailbox(maildrop)).await??;
-        ask(&mailbox, "the mailbox", Deliver(deliveries)).await?
+        ask(&mailbox, "the mailbox", Deliver { deliveries, terms }).await?
     }
 
     /// Removes messages: all or none, durable when it returns. Says how many there were.
@@ -254,6 +282,16 @@ impl TreeHandle {
             .policy
             .write()
             .unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// How maildrops are looked after now.
+    pub fn upkeep(&self) -> Arc<Upkeep> {
+        Arc::clone(&self.0.upkeep.borrow())
+    }
+
+    /// From now on maildrops are looked after like this.
+    pub fn set_upkeep(&self, upkeep: Arc<Upkeep>) {
+        self.0.upkeep.send_replace(upkeep);
     }
 
     /// The tree as it is now.

@@ -18,12 +18,13 @@ use crate::session::{EndSession, EndSessions, SessionParts, SessionSupervisor};
 use crate::supervise::Child;
 use crate::sweeper::SweeperActor;
 use crate::timer::TimerActor;
-use crate::{Ended, Node};
+use crate::{Ended, Node, Upkeep};
 
 /// See the file's first lines.
 pub(crate) struct Trunk {
     pub(crate) log: slog::Logger,
     pub(crate) policy: Arc<RwLock<Arc<Policy>>>,
+    pub(crate) upkeep: watch::Sender<Arc<Upkeep>>,
     pub(crate) addresses: Vec<SocketAddr>,
     /// Cancelled to end everything at once.
     pub(crate) token: CancellationToken,

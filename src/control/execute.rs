@@ -138,7 +138,9 @@ impl Conversation {
                 "a message that was not staged",
             ));
         };
-        let ids = self.server.tree().deliver(user.maildrop, deliveries).await;
+        let tree = self.server.tree();
+        let terms = tree.upkeep().terms_of(&user);
+        let ids = tree.deliver_on(terms, user.maildrop, deliveries).await;
         let ids = ids.map_err(ServerError::from)?;
         Ok(Reply::Delivered {
             ids: ids.into_iter().map(|id| id.0).collect(),

@@ -365,6 +365,8 @@ fault_kinds! {
     Locked => TempFail,
     /// See [`StoreErrorKind::Full`].
     Full => Io,
+    /// See [`StoreErrorKind::OverQuota`].
+    OverQuota => CannotCreate,
     /// See [`StoreErrorKind::Corrupt`].
     Corrupt => Io,
     /// See [`StoreErrorKind::Duplicate`].

@@ -172,12 +172,14 @@ impl ServerBuilder {
         };
         let blueprint = Blueprint {
             store: store.clone(),
+            directory: directory.clone(),
             passwords,
             mechanisms: self
                 .mechanisms
                 .unwrap_or_else(|| mechanisms_of(&config.auth)),
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits: config.limits.limits(),
+            upkeep: Arc::default(),
             sites: sites(&config)?,
             protocol_log: self
                 .protocol_log

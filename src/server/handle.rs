@@ -119,10 +119,10 @@ impl ServerHandle {
         let user = self.user(user).await?;
         staging.octets_max = staging.octets_max.or(self.message_octets_max());
         let delivery = stage(self.parts.store.clone(), staging, message).await?;
-        let ids = self
-            .parts
-            .tree
-            .deliver(user.maildrop, vec![delivery])
+        let tree = &self.parts.tree;
+        let terms = tree.upkeep().terms_of(&user);
+        let ids = tree
+            .deliver_on(terms, user.maildrop, vec![delivery])
             .await?;
         ids.first()
             .copied()

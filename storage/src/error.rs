@@ -15,8 +15,11 @@ pub enum StoreErrorKind {
     Busy,
     /// Another process holds the store.
     Locked,
-    /// The device or quota is full; nothing was stored.
+    /// The device, or the system's quota on it, is full; nothing was stored.
     Full,
+    /// It goes beyond the quota of the maildrop; nothing was stored. Whoever delivers decides
+    /// it, no store does.
+    OverQuota,
     /// What is on disk is not what was written. Only the named message or maildrop is affected.
     Corrupt,
     /// The name or unique-id is taken.

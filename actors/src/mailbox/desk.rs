@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::kept::Empty;
 use super::messages::same_error;
 use super::translate::view_of;
-use crate::{MaildropContents, TreeError};
+use crate::upkeep::Load;
+use crate::{MaildropContents, Terms, TreeError};
 
 type Answer<R> = oneshot::Sender<Result<R, TreeError>>;
 
@@ -28,6 +29,7 @@ pub(super) enum Job {
     },
     Deliver {
         deliveries: Vec<Delivery>,
+        terms: Option<Terms>,
         answer: Answer<Vec<MessageId>>,
     },
     List {
@@ -99,14 +101,43 @@ impl Desk {
         (view, Arc::clone(&self.bodies))
     }
 
+    fn deliver(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        terms: Option<&Terms>,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        if let Some(terms) = terms.filter(|terms| terms.enforced) {
+            let more = Load {
+                octets: deliveries.iter().map(|more| more.facts.octets).sum(),
+                messages: deliveries.len() as u64,
+            };
+            terms.quota.admit(self.load(), more)?;
+        }
+        self.maildrop.deliver(deliveries)
+    }
+
+    /// What is in the maildrop.
+    fn load(&self) -> Load {
+        let messages = self.maildrop.messages();
+        Load {
+            octets: messages.iter().map(|message| message.exact_octets).sum(),
+            messages: messages.len() as u64,
+        }
+    }
+
     fn run(&mut self, job: Job) {
         match job {
             Job::Open { order, answer } => drop(answer.send(Ok(self.view(order)))),
             Job::Remove { messages, answer } => {
                 drop(answer.send(self.maildrop.remove(&messages).map_err(TreeError::Store)));
             }
-            Job::Deliver { deliveries, answer } => {
-                drop(answer.send(self.maildrop.deliver(deliveries).map_err(TreeError::Store)));
+            Job::Deliver {
+                deliveries,
+                terms,
+                answer,
+            } => {
+                let delivered = self.deliver(deliveries, terms.as_ref());
+                drop(answer.send(delivered.map_err(TreeError::Store)));
             }
             Job::List { answer } => drop(answer.send(Ok(MaildropContents {
                 revision: self.maildrop.revision(),

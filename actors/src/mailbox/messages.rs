@@ -8,7 +8,7 @@ use mailroost_storage::{BodySource, Delivery, MaildropId, MessageId, StoreError}
 
 use super::{AccessLock, MailboxActor, MailboxSupervisor};
 use crate::ask::ask;
-use crate::{MaildropContents, TreeError};
+use crate::{MaildropContents, Terms, TreeError};
 
 /// A mailbox that died under a question is made again at once; more often than this in a row is
 /// not weather any more.
@@ -78,7 +78,11 @@ pub(crate) struct CommitDeletions(pub(crate) Vec<MessageId>);
 /// Take these in, all or none, durable when answered.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<MessageId>, TreeError>")]
-pub(crate) struct Deliver(pub(crate) Vec<Delivery>);
+pub(crate) struct Deliver {
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Without them there is no quota.
+    pub(crate) terms: Option<Terms>,
+}
 
 /// What is in the maildrop?
 #[derive(Message)]

@@ -20,10 +20,10 @@ use actix::{
     Supervised, WrapFuture,
 };
 use mailroost_storage::{MaildropId, MaildropStore, MessageId};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::supervise::Crash;
-use crate::{MaildropContents, TreeError};
+use crate::{MaildropContents, TreeError, Upkeep};
 use desk::{Desk, Job};
 use kept::Kept;
 pub(crate) use kept::{AccessLock, Maildrops};
@@ -38,6 +38,7 @@ pub(crate) use translate::blame_of;
 /// What all mailboxes share.
 pub(crate) struct MailboxParts {
     pub(crate) store: Arc<dyn MaildropStore>,
+    pub(crate) upkeep: watch::Receiver<Arc<Upkeep>>,
     pub(crate) waiting_max: usize,
     pub(crate) log: slog::Logger,
 }
@@ -179,8 +180,10 @@ impl Handler<Deliver> for MailboxActor {
     type Result = ResponseFuture<Result<Vec<MessageId>, TreeError>>;
 
     fn handle(&mut self, message: Deliver, ctx: &mut Context<Self>) -> Self::Result {
+        let Deliver { deliveries, terms } = message;
         self.take_in(ctx, |answer| Job::Deliver {
-            deliveries: message.0,
+            deliveries,
+            terms,
             answer,
         })
     }

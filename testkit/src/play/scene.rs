@@ -68,6 +68,7 @@ impl Scene {
             mechanism::named(name).ok_or_else(|| format!("there is no mechanism {name}"))
         });
         let tls = (stage.tls != Tls::No).then(|| certificate.acceptor());
+        let directory = Arc::new(memory.clone());
         let store = Arc::new(FaultyStore::new(Arc::new(memory)));
         let mut limits = Limits::default();
         if let Some(sessions) = stage.settings.sessions_per_user() {
@@ -75,10 +76,12 @@ impl Scene {
         }
         let tree = TreeHandle::start(Blueprint {
             store: store.clone(),
+            directory,
             passwords: Arc::new(accounts),
             mechanisms: mechanisms.collect::<Result<_, _>>()?,
             policy: Arc::new(stage.settings.policy()),
             limits,
+            upkeep: Arc::default(),
             protocol_log: None,
             sites: Sites::default(),
             bindings: if pipes {
