@@ -43,9 +43,36 @@ pub(crate) fn moment(secs: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
+/// A moment in UTC as the header field `Date` has it (RFC 5322 s3.3).
+pub(crate) fn date_time(secs: u64) -> String {
+    // 1970-01-01 was a Thursday.
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let days = secs / DAY_SECS;
+    let Date { year, month, day } = Date::of_day(days);
+    let (weekday, month) = (WEEKDAYS[(days % 7) as usize], MONTHS[(month - 1) as usize]);
+    let second = secs % DAY_SECS;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::moment;
+    use super::{date_time, moment};
+
+    #[test]
+    fn dates_are_those_of_the_header() {
+        let table = [
+            (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
+            (1_795_564_799, "Tue, 24 Nov 2026 23:59:59 +0000"),
+        ];
+        for (secs, text) in table {
+            assert_eq!(date_time(secs), text);
+        }
+    }
 
     #[test]
     fn moments_are_those_of_the_calendar() {

@@ -154,7 +154,8 @@ impl From<StartError> for Failure {
             StartError::Tls(_)
             | StartError::NoCertificate(_)
             | StartError::Site(_)
-            | StartError::Hash(_) => Status::Config,
+            | StartError::Hash(_)
+            | StartError::Upkeep(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,
             StartError::Missing(_) => Status::Software,
         };

@@ -37,6 +37,7 @@
 //! | [`protocol_log`] | a line for each command, in the layout of Exchange's POP log |
 //! | [`site`] | the way to the servers of other sites |
 //! | [`tls`] | certificates, and TLS by either provider |
+//! | [`upkeep`] | quota and retention, from the settings |
 //! | [`control`] | administration of a server, running or not |
 //! | [`daemon`], [`cli`] | the program: signals, command line, exit statuses |
 //! | [`storage`], [`auth`], [`protocol`], [`actors`] | the rooms that this one composes |
@@ -52,6 +53,7 @@ pub mod protocol_log;
 pub mod server;
 pub mod site;
 pub mod tls;
+pub mod upkeep;
 
 pub use mailroost_actors as actors;
 pub use mailroost_auth as auth;

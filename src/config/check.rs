@@ -7,6 +7,7 @@ use super::{Config, ListenerSettings, LoginType, Security};
 use crate::tls::{
     CertificateError, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
 };
+use crate::upkeep;
 
 /// The most KiB of memory times passes of one Argon2id, the same as for stored hashes: about a
 /// second of one processor.
@@ -34,6 +35,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     control_socket(config)?;
     certificates(config)?;
     somebody_can_log_on(config)?;
+    warning_text(config)?;
     super::site::check(config)?;
     let work = config.auth.argon2_memory.value() * config.auth.argon2_passes.value();
     if work > ARGON2_WORK_KIB_MAX {
@@ -82,6 +84,19 @@ fn control_socket(config: &Config) -> Result<(), Conflict> {
         key: "control_socket",
         why,
     })
+}
+
+/// A file that cannot be used is better known now than when somebody's quota is used up.
+fn warning_text(config: &Config) -> Result<(), Conflict> {
+    match upkeep::text(&config.quota) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Conflict {
+            section: "quota",
+            index: 0,
+            key: "warning_file",
+            why: error.to_string(),
+        }),
+    }
 }
 
 /// Whether two sockets cannot be bound together.

@@ -16,6 +16,7 @@ mod site;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod upkeep;
 mod value;
 
 use std::fmt;
@@ -41,6 +42,8 @@ pub use sections::{
 };
 pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
 pub use texts::TextSettings;
+pub(crate) use upkeep::is_dot_string;
+pub use upkeep::{MailAddress, QuotaSettings, RetentionSettings, WarningSubject};
 pub use value::{
     Days, Domain, Hours, ImplementationText, Kib, Octets, Ranged, ReplyText, Seconds, Setting, Unit,
 };
@@ -61,6 +64,10 @@ pub struct Config {
     pub protocol: ProtocolSettings,
     /// `[[site]]`, each one another site.
     pub site: Vec<SiteSettings>,
+    /// `[quota]`
+    pub quota: QuotaSettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
     /// `[limits]`
     pub limits: LimitSettings,
     /// `[auth]`
@@ -82,6 +89,8 @@ impl Default for Config {
             certificate: Vec::new(),
             protocol: ProtocolSettings::default(),
             site: Vec::new(),
+            quota: QuotaSettings::default(),
+            retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
             auth: AuthSettings::default(),
             store: StoreSettings::default(),
@@ -256,6 +265,7 @@ impl Config {
             &mut server.control_socket,
             &mut self.store.high_water_folder,
             &mut self.protocol_log.folder,
+            &mut self.quota.warning_file,
             &mut tls.certificate,
             &mut tls.key,
             &mut tls.password_file,
@@ -302,6 +312,8 @@ impl Config {
         };
         sections.extend(sites.iter().map(|site| one("site", site)));
         sections.extend([
+            one("quota", &self.quota),
+            one("retention", &self.retention),
             one("limits", &self.limits),
             one("auth", &self.auth),
             one("store", &self.store),

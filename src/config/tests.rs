@@ -92,7 +92,23 @@ const WRONG: &[(&str, &str)] = &[
     (
         "zzzzzzzzzzzzzz = 1\n",
         "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, certificate, \
-         protocol, protocol.texts, site, limits, auth, store, log, protocol_log",
+         protocol, protocol.texts, site, quota, retention, limits, auth, store, log, \
+         protocol_log",
+    ),
+    (
+        "[quota]\nwarn_percent = 101\n",
+        "m.toml:2: quota.warn_percent = 101: out of range; accepted: 0 to 100",
+    ),
+    (
+        "[quota]\nwarning_subject = \"{name}, {percent}\"\n",
+        "m.toml:2: quota.warning_subject = \"{name}, {percent}\": {name} is not known; known: \
+         {user}, {used}, {limit}, {percent}; accepted: a text of at most 200 characters on one \
+         line",
+    ),
+    (
+        "[retention]\ndeleted_item_retention = 30000\n",
+        "m.toml:2: retention.deleted_item_retention = 30000: out of range; accepted: 0 to 24855 \
+         days",
     ),
     (
         "[listener]\nport = 110\n",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle};
+use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle, Upkeep};
 use mailroost_auth::{
     AcceptedDomains, Argon2id, CacheLimits, DirectoryPasswords, Mechanism, PasswordCache,
     PasswordSource, Plain,
@@ -21,6 +21,7 @@ use super::watch;
 use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
+use crate::upkeep::upkeep;
 
 /// A server to be. What is not given has the defaults of [`Config`].
 #[derive(Default)]
@@ -150,7 +151,7 @@ impl ServerBuilder {
         if let Some(listeners) = self.listeners {
             config.listener = listeners;
         }
-        let (config, hasher, certificates) = prepare(config, self.tls).await?;
+        let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
         let passwords = match self.passwords {
             Some(passwords) => passwords,
             None => passwords_of(directory.clone(), hasher.clone(), &config)?,
@@ -179,7 +180,7 @@ impl ServerBuilder {
                 .unwrap_or_else(|| mechanisms_of(&config.auth)),
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits: config.limits.limits(),
-            upkeep: Arc::default(),
+            upkeep: Arc::new(upkeep),
             sites: sites(&config)?,
             protocol_log: self
                 .protocol_log
@@ -206,16 +207,17 @@ impl ServerBuilder {
     }
 }
 
-/// What takes its time, away from the threads that serve sockets: certificates are files, and a
-/// hasher makes a hash to begin with.
+/// What takes its time, away from the threads that serve sockets: certificates and the text of
+/// warnings are files, and a hasher makes a hash to begin with.
 async fn prepare(
     config: Config,
     tls: Option<Arc<dyn TlsAcceptor>>,
-) -> Result<(Config, Arc<Argon2id>, Certificates), StartError> {
+) -> Result<(Config, Arc<Argon2id>, Certificates, Upkeep), StartError> {
     let prepared = actix_rt::task::spawn_blocking(move || {
         let hasher = Arc::new(Argon2id::new(config.auth.cost()?)?);
         let certificates = Certificates::load(tls, &config)?;
-        Ok((config, hasher, certificates))
+        let upkeep = upkeep(&config)?;
+        Ok((config, hasher, certificates, upkeep))
     });
     prepared
         .await

@@ -17,6 +17,7 @@ use super::intake::{blocking, stage};
 use super::watch;
 use crate::config::Config;
 use crate::protocol_log::FileLog;
+use crate::upkeep::upkeep;
 
 const SECS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -230,8 +231,8 @@ impl ServerHandle {
         self.parts.tree.census().await
     }
 
-    /// Takes up new certificates and, for new sessions, new protocol settings; sessions go on
-    /// as they are. All or nothing.
+    /// Takes up new certificates, quota and retention, and, for new sessions, new protocol
+    /// settings; sessions go on as they are. All or nothing.
     ///
     /// # Errors
     /// `Reload`, and everything stays as it was.
@@ -241,11 +242,13 @@ impl ServerHandle {
             config.listener = self.config().listener.clone();
         }
         blocking(move || {
+            let upkeep = upkeep(&config).map_err(|error| ServerError::Reload(error.to_string()))?;
             let all_known = parts
                 .certificates
                 .reload(&config)
                 .map_err(|error| ServerError::Reload(error.to_string()))?;
             parts.tree.set_policy(Arc::new(config.protocol.policy()));
+            parts.tree.set_upkeep(Arc::new(upkeep));
             let mut current = parts.config.lock().unwrap_or_else(PoisonError::into_inner);
             let mut needs_restart = current.needs_restart(&config);
             if !all_known {
@@ -258,6 +261,8 @@ impl ServerHandle {
                 current.listener = config.listener;
             }
             current.protocol = config.protocol;
+            current.quota = config.quota;
+            current.retention = config.retention;
             slog::info!(parts.log, "configuration reloaded";
                 "needs_restart" => needs_restart.join(", "));
             Ok::<_, ServerError>(Reloaded { needs_restart })

@@ -17,6 +17,7 @@ use mailroost_storage::{StoreError, UserNameError};
 
 use crate::site::SiteError;
 use crate::tls::TlsSetupError;
+use crate::upkeep::UpkeepError;
 
 pub use builder::ServerBuilder;
 pub use handle::{Reloaded, ServerHandle};
@@ -69,6 +70,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The text of the quota's warning cannot be used.
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
     /// The supervision tree did not start.
     #[error("the supervision tree does not start: {0}")]
     Tree(io::Error),
