@@ -5,6 +5,7 @@
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
 
 pub mod credential;
+pub mod extended_protection;
 pub mod limits;
 pub mod mechanism;
 pub mod password;
@@ -13,6 +14,7 @@ pub mod source;
 pub mod user_name;
 
 pub use credential::CredentialKind;
+pub use extended_protection::ExtendedProtection;
 pub use mechanism::{
     ClientCertificate, Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress,
 };

@@ -37,8 +37,9 @@ pub use protocol::{
 pub use protocol_log::{FileSize, ProtocolLogSettings, RollOver};
 pub use section::Entry;
 pub use sections::{
-    AuthSettings, CertificateSettings, ListenerSettings, LogForm, LogLevel, LogSettings,
-    MechanismName, Security, ServerSettings, StoreSettings, TlsProvider, TlsSettings, TlsVersion,
+    AuthSettings, CertificateSettings, ExtendedProtectionPolicy, ListenerSettings, LogForm,
+    LogLevel, LogSettings, MechanismName, Security, ServerSettings, StoreSettings, TlsProvider,
+    TlsSettings, TlsVersion,
 };
 pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
 pub use texts::TextSettings;

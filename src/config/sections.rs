@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use mailroost_auth::{Cost, HashError};
+use mailroost_auth::{Cost, ExtendedProtection, HashError};
 
 use super::section::section;
 use super::site::SiteName;
@@ -91,6 +91,11 @@ section! {
         /// SASL mechanisms to offer, in the order of CAPA's SASL line. USER and PASS are
         /// always there; protocol.login_type says where.
         mechanisms: Vec<MechanismName> = vec![MechanismName::Plain],
+        /// What is asked of the channel binding of GSSAPI and NTLM, which ties a log-on to the
+        /// TLS that it came through. "none": nothing. "allow": who sends one must send that of
+        /// our certificate. "require": everybody must. Behind a proxy that ends TLS only "none"
+        /// works for clients that send one.
+        extended_protection: ExtendedProtectionPolicy = ExtendedProtectionPolicy::Allow,
         /// Argon2id: memory for one new hash.
         argon2_memory: Kib<7168, 262_144> = Kib::fixed(19_456),
         /// Argon2id: passes over it. Memory times passes is at most 1048576 KiB.
@@ -170,6 +175,18 @@ choice! {
 }
 
 choice! {
+    /// What is asked of a channel binding (Exchange's `ExtendedProtectionPolicy`).
+    pub enum ExtendedProtectionPolicy {
+        /// Nothing.
+        None = "none",
+        /// Who sends one must send ours.
+        Allow = "allow",
+        /// Everybody must send ours.
+        Require = "require",
+    }
+}
+
+choice! {
     /// How important a line is.
     pub enum LogLevel {
         /// What went wrong for good.
@@ -192,6 +209,16 @@ choice! {
         Human = "human",
         /// A JSON object per line.
         Json = "json",
+    }
+}
+
+impl From<ExtendedProtectionPolicy> for ExtendedProtection {
+    fn from(policy: ExtendedProtectionPolicy) -> Self {
+        match policy {
+            ExtendedProtectionPolicy::None => Self::Off,
+            ExtendedProtectionPolicy::Allow => Self::Allow,
+            ExtendedProtectionPolicy::Require => Self::Require,
+        }
     }
 }
 
