@@ -4,6 +4,7 @@
 //! Nothing here knows POP3's replies or message numbers. Calls may block (a hash takes tens of
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
 
+pub mod breaker;
 pub mod credential;
 pub mod extended_protection;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod plain;
 pub mod source;
 pub mod user_name;
 
+pub use breaker::Breaker;
 pub use credential::CredentialKind;
 pub use extended_protection::ExtendedProtection;
 pub use mechanism::{
@@ -20,7 +22,10 @@ pub use mechanism::{
 };
 pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
 pub use plain::Plain;
-pub use source::{AuthError, DirectoryPasswords, Identity, PasswordSource};
+pub use source::{
+    AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,
+    Guarded, Identity, LinkedSource, OnWrongPassword, PasswordChain, PasswordSource,
+};
 pub use user_name::AcceptedDomains;
 
 /// Octets that are never shown and are wiped when dropped.

@@ -35,3 +35,15 @@ pub const CACHE_USERS_MAX: usize = 100_000;
 /// How long a proven password is remembered by default: long enough for clients that poll
 /// every quarter of an hour, short enough that memory does not hold yesterday's log-ons.
 pub const CACHE_AGE_MAX: Duration = Duration::from_secs(3600);
+
+/// Failures in a row after which a foreign password source is left alone for a while. One can be
+/// chance, three are not.
+pub const SOURCE_FAILURES_MAX: u32 = 3;
+
+/// How long a log-on waits for its turn at a foreign source. A source that answers in
+/// milliseconds clears a burst in this time; one that hangs holds nobody up for longer.
+pub const SOURCE_SLOT_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// How long a password that a foreign source proved is remembered by default: the source does not
+/// tell when it changes, so this is how late the change is noticed.
+pub const FOREIGN_CACHE_AGE_MAX: Duration = Duration::from_secs(300);

@@ -1,11 +1,17 @@
 //! The contract of a password source; below it, the sources that there are.
 
+mod chain;
+mod foreign;
+mod guard;
 mod store;
 
 use mailroost_storage::{MaildropId, UserName};
 
 use crate::{CredentialKind, Secret};
 
+pub use chain::{ChainLink, ForeignLink, LinkedSource, OnWrongPassword, PasswordChain};
+pub use foreign::{Claim, ForeignAccount, ForeignPasswords};
+pub use guard::Guarded;
 pub use store::DirectoryPasswords;
 
 /// Knows whether a password is a user's. Calls may block.

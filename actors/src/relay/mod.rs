@@ -4,7 +4,6 @@
 //! There is no actor in it. A connection to a site belongs to the session that asked for it and
 //! dies with it; what is counted here lives above all sessions and is given back by guards.
 
-mod breaker;
 mod log_on;
 mod passage;
 
@@ -15,10 +14,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailroost_auth::Breaker;
 use tokio::sync::Semaphore;
 
 use crate::tls::BoxedIo;
-use breaker::Breaker;
 pub(crate) use log_on::{NotHandedOn, Onward};
 pub(crate) use passage::{Broken, Passage, Passed};
 

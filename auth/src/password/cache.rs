@@ -83,17 +83,26 @@ impl PasswordCache {
 
     /// Whether exactly this was remembered for the user, and is not too old at `now`.
     pub fn holds(&self, user: &UserName, proof: &Proof, now: Instant) -> bool {
+        self.recall(user, proof, now).is_some()
+    }
+
+    /// The same for a name under which somebody else's source knows the user: the name that was
+    /// remembered with the proof.
+    pub fn recall(&self, name: &UserName, proof: &Proof, now: Instant) -> Option<UserName> {
         let mut entries = self.entries();
         entries.forget_expired(self.limits.age_max, now);
-        entries
-            .by_user
-            .get(user)
-            .is_some_and(|entry| entry.proof.matches(proof))
+        let entry = entries.by_user.get(name)?;
+        entry.proof.matches(proof).then(|| entry.user.clone())
     }
 
     /// Remembers a password that was just proven against the stored hash, in place of what was
     /// remembered for the user before.
     pub fn remember(&self, user: &UserName, proof: Proof, now: Instant) {
+        self.remember_as(user, user, proof, now);
+    }
+
+    /// The same for a name that stands for `opens`.
+    pub fn remember_as(&self, user: &UserName, opens: &UserName, proof: Proof, now: Instant) {
         let mut entries = self.entries();
         entries.forget_expired(self.limits.age_max, now);
         entries.forget(user);
@@ -101,7 +110,7 @@ impl PasswordCache {
             entries.forget_oldest();
         }
         if self.limits.users_max > 0 {
-            entries.add(user, proof, now);
+            entries.add(user, opens, proof, now);
         }
     }
 
@@ -171,15 +180,18 @@ struct Entries {
 
 struct Entry {
     proof: Proof,
+    user: UserName,
     place: u64,
 }
 
 impl Entries {
-    fn add(&mut self, user: &UserName, proof: Proof, now: Instant) {
+    fn add(&mut self, name: &UserName, user: &UserName, proof: Proof, now: Instant) {
         let place = self.next;
         self.next += 1;
-        self.order.insert(place, (now, user.clone()));
-        self.by_user.insert(user.clone(), Entry { proof, place });
+        self.order.insert(place, (now, name.clone()));
+        let user = user.clone();
+        self.by_user
+            .insert(name.clone(), Entry { proof, user, place });
     }
 
     fn forget(&mut self, user: &UserName) {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mailroost_storage::{Directory, User};
+use mailroost_storage::{Directory, User, UserName};
 use secrecy::ExposeSecret;
 
 use crate::password::{HashError, PasswordCache, PasswordHasher};
@@ -58,73 +58,60 @@ impl DirectoryPasswords {
         self
     }
 
+    /// The domains that are taken for the directory's own.
+    pub(super) fn domains(&self) -> &AcceptedDomains {
+        &self.domains
+    }
+
+    /// The time that the age of what is remembered is counted by.
+    pub(super) fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// The users.
+    pub(super) fn directory(&self) -> &dyn Directory {
+        &*self.directory
+    }
+
     /// What is remembered, so that it can be made to forget.
     pub fn cache(&self) -> &PasswordCache {
         &self.cache
     }
 
-    /// The user that an account's name means. All its candidates are looked up, so that the
-    /// time does not tell which of them there is.
-    fn find(&self, account: &AccountName<'_>) -> Result<Option<User>, AuthError> {
+    /// The first of these names that somebody has. All are looked up, so that the time does not
+    /// tell which of them there is.
+    pub(super) fn first_of(&self, names: &[UserName]) -> Result<Option<User>, AuthError> {
         let mut found = None;
-        for candidate in account.candidates(&self.domains) {
-            let user = self.directory.find(&candidate);
-            let user = user.map_err(|error| AuthError::Unavailable(error.to_string()))?;
+        for name in names {
+            let user = self.directory.find(name).map_err(unavailable)?;
             found = found.or(user);
         }
         Ok(found)
     }
 
-    /// Whether the password is the user's. Computes one hash, or none if it is remembered.
-    fn prove(&self, user: &User, password: &Secret) -> Result<bool, AuthError> {
-        let Some(stored) = user.password_hash.as_deref() else {
-            return self.refuse(password, AuthError::WrongPassword);
+    /// Checks a password without the hash that a refusal owes; [`Self::settle`] pays it.
+    pub(super) fn attempt(
+        &self,
+        name: &LogOnName<'_>,
+        password: &Secret,
+        toll: &mut Toll,
+    ) -> Result<Identity, AuthError> {
+        let candidates = name.account.candidates(&self.domains);
+        let Some(user) = self.first_of(&candidates)? else {
+            return Err(AuthError::UnknownUser);
         };
-        let proof = self.cache.proof(&user.name, stored, password);
-        // Whoever may not log on is not answered quicker for having the right password.
-        let may_be_remembered = user.pop_enabled && !password.expose_secret().is_empty();
-        if may_be_remembered && self.cache.holds(&user.name, &proof, (self.clock)()) {
-            return Ok(true);
-        }
-        match self.hasher.matches(password, stored) {
-            Ok(matches) => {
-                if matches && may_be_remembered {
-                    self.cache.remember(&user.name, proof, (self.clock)());
-                }
-                Ok(matches && !password.expose_secret().is_empty())
-            }
-            Err(HashError::Stored(_)) => {
-                let reason = "the stored password hash is unusable";
-                self.refuse(password, AuthError::NotPermitted(reason))
-            }
-            Err(error) => Err(AuthError::Unavailable(error.to_string())),
-        }
-    }
-
-    /// Refuses after one hash.
-    fn refuse<T>(&self, password: &Secret, why: AuthError) -> Result<T, AuthError> {
-        match self.hasher.matches(password, self.hasher.dummy()) {
-            Ok(_) | Err(HashError::Stored(_)) => Err(why),
-            Err(error) => Err(AuthError::Unavailable(error.to_string())),
-        }
-    }
-}
-
-impl PasswordSource for DirectoryPasswords {
-    fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
-        let Some(name) = LogOnName::parse(name) else {
-            return self.refuse(password, AuthError::UnknownUser);
-        };
-        if name.account.is_blocked() {
-            let reason = "Anonymous and Guest open no maildrop";
-            return self.refuse(password, AuthError::NotPermitted(reason));
-        }
-        let Some(user) = self.find(&name.account)? else {
-            return self.refuse(password, AuthError::UnknownUser);
-        };
-        if !self.prove(&user, password)? {
+        if !self.prove(&user, password, toll)? {
             return Err(AuthError::WrongPassword);
         }
+        self.open(user, name.mailbox)
+    }
+
+    /// Lets a user in who was proven: into their own maildrop.
+    pub(super) fn open(
+        &self,
+        user: User,
+        mailbox: Option<AccountName<'_>>,
+    ) -> Result<Identity, AuthError> {
         if !user.pop_enabled {
             return Err(AuthError::NotPermitted(
                 "POP3 is switched off for this user",
@@ -132,7 +119,7 @@ impl PasswordSource for DirectoryPasswords {
         }
         // A delegate form that names the account's own maildrop asks for nothing special.
         let own = |mailbox: AccountName<'_>| mailbox.candidates(&self.domains).contains(&user.name);
-        if !name.mailbox.is_none_or(own) {
+        if !mailbox.is_none_or(own) {
             return Err(AuthError::NotPermitted(
                 "the maildrop asked for is somebody else's",
             ));
@@ -143,6 +130,90 @@ impl PasswordSource for DirectoryPasswords {
             maildrop: user.maildrop,
             site: user.site,
         })
+    }
+
+    /// Makes a refusal cost one hash, unless it did.
+    pub(super) fn settle<T>(
+        &self,
+        outcome: Result<T, AuthError>,
+        password: &Secret,
+        toll: &Toll,
+    ) -> Result<T, AuthError> {
+        match outcome {
+            Err(why) if !toll.hashed && !matches!(why, AuthError::Unavailable(_)) => {
+                match self.hasher.matches(password, self.hasher.dummy()) {
+                    Ok(_) | Err(HashError::Stored(_)) => Err(why),
+                    Err(error) => Err(AuthError::Unavailable(error.to_string())),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the password is the user's. Computes one hash, or none if it is remembered.
+    fn prove(&self, user: &User, password: &Secret, toll: &mut Toll) -> Result<bool, AuthError> {
+        let Some(stored) = user.password_hash.as_deref() else {
+            toll.has_password = false;
+            return Ok(false);
+        };
+        let proof = self.cache.proof(&user.name, stored, password);
+        // Whoever may not log on is not answered quicker for having the right password.
+        let may_be_remembered = user.pop_enabled && !password.expose_secret().is_empty();
+        if may_be_remembered && self.cache.holds(&user.name, &proof, self.now()) {
+            return Ok(true);
+        }
+        match self.hasher.matches(password, stored) {
+            Ok(matches) => {
+                toll.hashed = true;
+                if matches && may_be_remembered {
+                    self.cache.remember(&user.name, proof, self.now());
+                }
+                Ok(matches && !password.expose_secret().is_empty())
+            }
+            Err(HashError::Stored(_)) => Err(AuthError::NotPermitted(
+                "the stored password hash is unusable",
+            )),
+            Err(error) => Err(AuthError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// What the checks of one log-on came to so far.
+pub(super) struct Toll {
+    /// A hash was computed.
+    pub(super) hashed: bool,
+    /// The user has a password in the directory, or there is no such user.
+    pub(super) has_password: bool,
+}
+
+impl Default for Toll {
+    fn default() -> Self {
+        Self {
+            hashed: false,
+            has_password: true,
+        }
+    }
+}
+
+/// Takes a name apart, and refuses those that open no maildrop whatever the directory says.
+pub(super) fn parse(name: &str) -> Result<LogOnName<'_>, AuthError> {
+    let name = LogOnName::parse(name).ok_or(AuthError::UnknownUser)?;
+    if name.account.is_blocked() {
+        let reason = "Anonymous and Guest open no maildrop";
+        return Err(AuthError::NotPermitted(reason));
+    }
+    Ok(name)
+}
+
+pub(super) fn unavailable(error: impl fmt::Display) -> AuthError {
+    AuthError::Unavailable(error.to_string())
+}
+
+impl PasswordSource for DirectoryPasswords {
+    fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
+        let mut toll = Toll::default();
+        let outcome = parse(name).and_then(|name| self.attempt(&name, password, &mut toll));
+        self.settle(outcome, password, &toll)
     }
 }
 

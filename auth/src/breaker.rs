@@ -1,11 +1,11 @@
-//! Leaves a server that fails alone for a while.
+//! Leaves a server that fails alone for a while: a password source, or another site.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts failures in a row. See `SiteLimits::failures_max`.
+/// Counts failures in a row.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     failures_max: u32,
     rest: Duration,
     state: Mutex<State>,
@@ -18,7 +18,8 @@ struct State {
 }
 
 impl Breaker {
-    pub(super) fn new(failures_max: u32, rest: Duration) -> Self {
+    /// Rests for `rest` after `failures_max` failures in a row.
+    pub fn new(failures_max: u32, rest: Duration) -> Self {
         Self {
             failures_max,
             rest,
@@ -28,7 +29,7 @@ impl Breaker {
 
     /// Whether the server may be tried now. After a rest one may; the others wait for how that
     /// one fares, or for as long again if it never tells.
-    pub(super) fn lets_try(&self, now: Instant) -> bool {
+    pub fn lets_try(&self, now: Instant) -> bool {
         let mut state = self.lock();
         match state.rests_until {
             Some(until) if now < until => false,
@@ -40,12 +41,18 @@ impl Breaker {
         }
     }
 
+    /// Whether it did not fail too often of late.
+    pub fn is_closed(&self) -> bool {
+        self.lock().rests_until.is_none()
+    }
+
     /// The server does what a server does.
-    pub(super) fn worked(&self) {
+    pub fn worked(&self) {
         *self.lock() = State::default();
     }
 
-    pub(super) fn failed(&self, now: Instant) {
+    /// It does not; at `now` that was found out.
+    pub fn failed(&self, now: Instant) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         if state.failures >= self.failures_max {
