@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use actix::Addr;
-use mailroost_auth::Mechanism;
+use mailroost_auth::{Mechanism, PasswordSource};
 use mailroost_protocol::MechanismOffer;
 use mailroost_storage::MaildropStore;
 use tokio::sync::watch;
@@ -137,6 +137,7 @@ impl Grower {
                 TimerActor::new(clients)
             })
         };
+        let mechanisms = provable(mechanisms, &*passwords, &log);
         let directory = {
             let limits = limits.clone();
             let make = move || DirectoryActor::new(passwords, &limits);
@@ -261,6 +262,24 @@ impl Grower {
     }
 }
 
+/// Those mechanisms whose kind of stored secret the source can have; without it nobody could
+/// log on with them.
+fn provable(
+    mechanisms: Vec<Arc<dyn Mechanism>>,
+    source: &dyn PasswordSource,
+    log: &slog::Logger,
+) -> Vec<Arc<dyn Mechanism>> {
+    let (provable, others): (Vec<_>, _) = mechanisms.into_iter().partition(|mechanism| {
+        let credential = mechanism.needs().credential;
+        credential.is_none_or(|kind| source.keeps(kind))
+    });
+    for mechanism in others {
+        slog::warn!(log, "a mechanism is not offered";
+            "mechanism" => mechanism.name(), "why" => "no secrets are stored for it");
+    }
+    provable
+}
+
 /// A mechanism as the protocol knows it.
 fn offer(mechanism: &dyn Mechanism) -> MechanismOffer {
     let needs = mechanism.needs();
@@ -269,6 +288,8 @@ fn offer(mechanism: &dyn Mechanism) -> MechanismOffer {
         plaintext: needs.plaintext,
         tls: needs.tls,
         client_first: needs.client_first,
+        channel_binding: needs.channel_binding,
+        client_certificate: needs.client_certificate,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use mailroost_auth::Link;
 use mailroost_protocol::TlsFacts;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -30,10 +31,8 @@ pub struct TlsConnection {
     pub io: BoxedIo,
     /// For the log.
     pub facts: TlsFacts,
-    /// `tls-server-end-point` channel binding (RFC 5929).
-    pub server_end_point: Option<Vec<u8>>,
-    /// `tls-exporter` channel binding (RFC 9266).
-    pub exporter: Option<Vec<u8>>,
+    /// What mechanisms can build upon: channel bindings, the client's certificate.
+    pub link: Link,
 }
 
 /// Why a handshake failed, for the log.

@@ -11,6 +11,8 @@ pub mod limits;
 pub mod mechanism;
 pub mod password;
 pub mod plain;
+pub mod prepared;
+pub mod scram;
 pub mod source;
 pub mod user_name;
 
@@ -22,6 +24,7 @@ pub use mechanism::{
 };
 pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
 pub use plain::Plain;
+pub use scram::{Scram, ScramKeys, UnknownUsers};
 pub use source::{
     AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,
     Guarded, Identity, LinkedSource, OnWrongPassword, PasswordChain, PasswordSource,

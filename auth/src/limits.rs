@@ -1,5 +1,6 @@
 //! Every limit of this room, with its reason.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The most octets of an authorization or authentication identity in a SASL message: what
@@ -47,3 +48,16 @@ pub const SOURCE_SLOT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// How long a password that a foreign source proved is remembered by default: the source does not
 /// tell when it changes, so this is how late the change is noticed.
 pub const FOREIGN_CACHE_AGE_MAX: Duration = Duration::from_secs(300);
+
+/// The iterations of PBKDF2 that SCRAM's keys may be made with. RFC 7677 s4 wants 4096 at least;
+/// it is the client who pays for them at each log-on, and a telephone should not need seconds.
+pub const SCRAM_ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
+
+/// The octets of a new salt of SCRAM.
+pub const SCRAM_SALT_OCTETS: usize = 16;
+
+/// The most octets of a salt that was made elsewhere.
+pub const SCRAM_SALT_OCTETS_MAX: usize = 64;
+
+/// The most octets of a client's nonce: usual ones have 24 to 44.
+pub const SCRAM_NONCE_OCTETS_MAX: usize = 256;

@@ -98,6 +98,8 @@ pub struct Needs {
     pub credential: Option<CredentialKind>,
     /// It binds to the channel: it is not offered where the link has no binding.
     pub channel_binding: bool,
+    /// The client proves itself by its certificate: it is not offered to one that has none.
+    pub client_certificate: bool,
 }
 
 /// What an exchange may know of the connection.
@@ -109,8 +111,30 @@ pub struct Link {
     pub tls_server_end_point: Option<Vec<u8>>,
     /// `tls-exporter` channel binding (RFC 9266), likewise.
     pub tls_exporter: Option<Vec<u8>>,
+    /// `tls-unique` channel binding (RFC 5929), likewise; TLS 1.3 has none.
+    pub tls_unique: Option<Vec<u8>>,
     /// The client's certificate, if it sent one that the server's policy trusts.
     pub client_certificate: Option<ClientCertificate>,
+}
+
+impl Link {
+    /// The channel binding of that name (IANA's), if the connection has it.
+    pub fn binding(&self, name: &str) -> Option<&[u8]> {
+        let binding = match name {
+            "tls-exporter" => &self.tls_exporter,
+            "tls-unique" => &self.tls_unique,
+            "tls-server-end-point" => &self.tls_server_end_point,
+            _ => &None,
+        };
+        binding.as_deref()
+    }
+
+    /// Whether it has any.
+    pub fn binds(&self) -> bool {
+        self.tls_exporter.is_some()
+            || self.tls_unique.is_some()
+            || self.tls_server_end_point.is_some()
+    }
 }
 
 /// A client's certificate, checked already against the authorities of the server.

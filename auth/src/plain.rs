@@ -118,6 +118,7 @@ mod tests {
         fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
             match (name.to_lowercase().as_str(), password.expose_secret()) {
                 ("alice" | "contoso\\alice", b"open sesame") => Ok(Identity {
+                    delegate: None,
                     user: UserName::new("alice").unwrap(),
                     maildrop: MaildropId(7),
                     exact_rfc822_size: None,

@@ -5,6 +5,8 @@ mod foreign;
 mod guard;
 mod store;
 
+use std::fmt;
+
 use mailroost_storage::{MaildropId, UserName};
 
 use crate::{CredentialKind, Secret};
@@ -43,6 +45,20 @@ pub trait PasswordSource: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The one form of all names that may mean the same user, whether there is one or not: what
+    /// stands in for users who do not exist must not tell them from others by being another
+    /// under each of their names.
+    fn canonical_name(&self, name: &str) -> String {
+        name.to_lowercase()
+    }
+
+    /// Whether anybody may have something of that kind. A mechanism that needs it is not offered
+    /// otherwise.
+    fn keeps(&self, kind: CredentialKind) -> bool {
+        let _ = kind;
+        false
+    }
+
     /// Lets somebody in whose name was proven otherwise: by a ticket, a token, a certificate or a
     /// stored credential. `authorization` is whom they want to act as, if they said so (RFC 4422
     /// s3.4.1); another's maildrop needs a right to it. The default lets nobody in.
@@ -60,12 +76,32 @@ pub trait PasswordSource: Send + Sync + 'static {
 pub struct Identity {
     /// The user whose maildrop is opened.
     pub user: UserName,
+    /// Who proved themselves, if it is somebody else who may open that maildrop (MS-OXPOP3
+    /// s2.2.2). Limits for each user count them.
+    pub delegate: Option<UserName>,
     /// The maildrop.
     pub maildrop: MaildropId,
     /// Overrides `exact_rfc822_size` for this user.
     pub exact_rfc822_size: Option<bool>,
     /// The site that has the user's maildrop, if it need not be this one (MS-STANXPOP3 C0010).
     pub site: Option<Box<str>>,
+}
+
+impl Identity {
+    /// Who proved themselves.
+    pub fn who(&self) -> &UserName {
+        self.delegate.as_ref().unwrap_or(&self.user)
+    }
+}
+
+/// The user, or `delegate/user`, as MS-OXPOP3 s2.2.2 writes it.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.delegate {
+            Some(delegate) => write!(f, "{delegate}/{}", self.user),
+            None => self.user.fmt(f),
+        }
+    }
 }
 
 /// Why somebody may not come in. Only the log learns the difference between the first three.
@@ -79,7 +115,7 @@ pub enum AuthError {
     #[error("wrong password")]
     WrongPassword,
     /// The user is known and the password right, but POP3 is switched off for them, or they may
-    /// not open the maildrop that they asked for.
+    /// not open the maildrop that they asked for, or their proof is bound to another channel.
     #[error("not permitted: {0}")]
     NotPermitted(&'static str),
     /// The client's message does not follow the mechanism.

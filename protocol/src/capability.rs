@@ -15,14 +15,19 @@ pub(crate) fn plaintext_allowed(policy: &Policy, link: &Link) -> bool {
     }
 }
 
-/// Whether AUTH takes this mechanism on this connection.
+/// Whether AUTH takes this mechanism on this connection. CAPA's SASL line, AUTH without a
+/// mechanism and AUTH with one all ask here. What the server has no secrets for is not in the
+/// table to begin with.
 pub(crate) fn offered(policy: &Policy, link: &Link, mechanism: &MechanismOffer) -> bool {
     let allowed = match policy.login_type {
         LoginType::PlainTextLogin => true,
         LoginType::PlainTextAuthentication => link.tls || !mechanism.plaintext,
         LoginType::SecureLogin => link.tls,
     };
-    allowed && (link.tls || !mechanism.tls)
+    allowed
+        && (link.tls || !mechanism.tls)
+        && (link.channel_binding || !mechanism.channel_binding)
+        && (link.client_certificate || !mechanism.client_certificate)
 }
 
 /// The mechanisms that AUTH takes on this connection.
@@ -100,6 +105,7 @@ mod tests {
             plaintext,
             tls,
             client_first: true,
+            ..MechanismOffer::default()
         };
         let mechanisms = [
             mechanism("NTLM", false, false),
@@ -108,6 +114,8 @@ mod tests {
         ];
         Link {
             tls,
+            channel_binding: false,
+            client_certificate: false,
             stls,
             mechanisms: Arc::new(mechanisms),
         }
@@ -163,6 +171,35 @@ mod tests {
                 lines(&policy, &tls, logged_on),
                 "+OK/TOP/UIDL/SASL NTLM PLAIN OAUTHBEARER/USER/./"
             );
+        }
+    }
+
+    #[test]
+    fn what_builds_upon_the_connection_is_offered_where_the_connection_has_it() {
+        let offer = |name, channel_binding, client_certificate| MechanismOffer {
+            name,
+            tls: client_certificate,
+            channel_binding,
+            client_certificate,
+            ..MechanismOffer::default()
+        };
+        let mechanisms: Arc<[MechanismOffer]> =
+            Arc::new([offer("EXTERNAL", false, true), offer("X-PLUS", true, false)]);
+        for (channel_binding, client_certificate, expected) in [
+            (false, false, ""),
+            (true, false, "X-PLUS"),
+            (false, true, "EXTERNAL"),
+            (true, true, "EXTERNAL X-PLUS"),
+        ] {
+            let link = Link {
+                channel_binding,
+                client_certificate,
+                mechanisms: Arc::clone(&mechanisms),
+                ..link(true, false)
+            };
+            let policy = Policy::exchange2013();
+            let offered: Vec<_> = offers(&policy, &link).map(|offer| offer.name).collect();
+            assert_eq!(offered.join(" "), expected);
         }
     }
 

@@ -9,7 +9,7 @@
 //! use mailroost_protocol::{Effect, LogOnRefusal, Outcome, Policy, Session, Step, Transport};
 //!
 //! // As if TLS were on, for the default policy lets nobody log on without.
-//! let tls = mailroost_protocol::TlsFacts { version: "TLSv1.3".into(), cipher: "any".into() };
+//! let tls = mailroost_protocol::TlsFacts::default();
 //! let transport = Transport { tls: Some(tls), stls: false, mechanisms: Arc::new([]) };
 //! let now = Instant::now();
 //! let mut session = Session::new(Arc::new(Policy::exchange2013()), transport, now);

@@ -4,6 +4,7 @@
 //! tells nothing of what was negotiated.
 
 use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor, TlsConnection, TlsError};
+use mailroost_auth::Link;
 use mailroost_protocol::TlsFacts;
 use native_tls::{Identity, Protocol};
 use zeroize::Zeroizing;
@@ -51,9 +52,16 @@ impl TlsAcceptor for NativeAcceptor {
             let (version, cipher) = ("TLSv1.2 or later".to_owned(), "unknown".to_owned());
             Ok(TlsConnection {
                 io: Box::new(stream),
-                facts: TlsFacts { version, cipher },
-                server_end_point,
-                exporter: None,
+                facts: TlsFacts {
+                    version,
+                    cipher,
+                    ..TlsFacts::default()
+                },
+                link: Link {
+                    tls: true,
+                    tls_server_end_point: server_end_point,
+                    ..Link::default()
+                },
             })
         })
     }

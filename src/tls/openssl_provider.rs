@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor, TlsConnection, TlsError};
+use mailroost_auth::Link;
 use mailroost_protocol::TlsFacts;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
@@ -30,6 +31,9 @@ const GROUPS: [&str; 2] = ["X25519MLKEM768:X25519:P-256:P-384", "X25519:P-256:P-
 /// RFC 9266 s4.2.
 const EXPORTER_LABEL: &str = "EXPORTER-Channel-Binding";
 const EXPORTER_OCTETS: usize = 32;
+
+/// Finished has 12 octets in TLS 1.2 (RFC 5246 s7.4.9); OpenSSL never has more than this.
+const FINISHED_OCTETS_MAX: usize = 64;
 
 /// Serves one or more certificates with OpenSSL.
 pub(super) struct OpensslAcceptor {
@@ -75,8 +79,13 @@ impl TlsAcceptor for OpensslAcceptor {
             let ssl = stream.ssl();
             Ok(TlsConnection {
                 facts: facts(ssl),
-                server_end_point: ssl.certificate().and_then(certificate::server_end_point),
-                exporter: exporter(ssl),
+                link: Link {
+                    tls: true,
+                    tls_server_end_point: ssl.certificate().and_then(certificate::server_end_point),
+                    tls_exporter: exporter(ssl),
+                    tls_unique: unique(ssl),
+                    client_certificate: None,
+                },
                 io: Box::new(stream),
             })
         })
@@ -133,20 +142,43 @@ fn facts(ssl: &SslRef) -> TlsFacts {
     TlsFacts {
         version: ssl.version_str().to_owned(),
         cipher: cipher.unwrap_or("unknown").to_owned(),
+        ..TlsFacts::default()
     }
 }
 
 /// The `tls-exporter` binding. Under TLS 1.2 it is only sound with the extended master secret
 /// (RFC 9266 s3).
 fn exporter(ssl: &SslRef) -> Option<Vec<u8>> {
-    let sound = match ssl.version2() {
-        Some(SslVersion::TLS1_3) => true,
-        Some(_) => ssl.extms_support() == Some(true),
-        None => false,
-    };
+    let sound = is_tls13(ssl) || has_extended_master_secret(ssl);
     let mut octets = vec![0; EXPORTER_OCTETS];
     let exported = ssl.export_keying_material(&mut octets, EXPORTER_LABEL, Some(&[]));
     (sound && exported.is_ok()).then_some(octets)
+}
+
+/// The `tls-unique` binding (RFC 5929 s3): the first Finished message of the handshake, which is
+/// the client's, or the server's where a session is resumed. TLS 1.3 has none (RFC 8446 appendix
+/// C.5), and without the extended master secret it is not unique (RFC 7627 s1).
+fn unique(ssl: &SslRef) -> Option<Vec<u8>> {
+    if is_tls13(ssl) || !has_extended_master_secret(ssl) {
+        return None;
+    }
+    let mut octets = [0; FINISHED_OCTETS_MAX];
+    let length = match ssl.session_reused() {
+        true => ssl.finished(&mut octets),
+        false => ssl.peer_finished(&mut octets),
+    };
+    octets
+        .get(..length)
+        .filter(|finished| !finished.is_empty())
+        .map(<[u8]>::to_vec)
+}
+
+fn is_tls13(ssl: &SslRef) -> bool {
+    ssl.version2() == Some(SslVersion::TLS1_3)
+}
+
+fn has_extended_master_secret(ssl: &SslRef) -> bool {
+    ssl.version2().is_some() && ssl.extms_support() == Some(true)
 }
 
 fn failure(error: openssl::ssl::Error) -> TlsError {

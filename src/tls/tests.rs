@@ -217,7 +217,7 @@ async fn facts_and_end_point(provider: Provider) {
     );
     let certificate = client.ssl().peer_certificate().unwrap();
     let digest = certificate.digest(MessageDigest::sha256()).unwrap();
-    assert_eq!(server.server_end_point.as_deref(), Some(&*digest));
+    assert_eq!(server.link.tls_server_end_point.as_deref(), Some(&*digest));
 }
 
 async fn reload(provider: Provider) {
@@ -394,7 +394,7 @@ async fn openssl_exports_the_binding_that_the_client_sees() {
             .export_keying_material(&mut expected, label, Some(&[]))
             .unwrap();
         assert_eq!(
-            server.exporter.as_deref(),
+            server.link.tls_exporter.as_deref(),
             Some(&expected[..]),
             "{newest:?}"
         );
@@ -427,7 +427,7 @@ async fn openssl_shows_the_certificate_of_the_name_asked_for() {
             assert!(shown.to_pem().unwrap() == std::fs::read(folder.path().join(file)).unwrap());
             let digest = shown.digest(MessageDigest::sha256()).unwrap();
             assert_eq!(
-                server.server_end_point.as_deref(),
+                server.link.tls_server_end_point.as_deref(),
                 Some(&*digest),
                 "{name:?}"
             );

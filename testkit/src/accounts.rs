@@ -127,6 +127,7 @@ impl PasswordSource for Accounts {
             ..
         } = account;
         Ok(Identity {
+            delegate: None,
             user: name,
             maildrop,
             exact_rfc822_size: None,

@@ -10,7 +10,7 @@ use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErro
 use super::admission::Share;
 use super::body::{self, OpenBody};
 use super::handed_on::HandedOn;
-use super::run::{Binding, Line};
+use super::run::Line;
 use super::{OpenedMark, SessionParts};
 use crate::TreeError;
 use crate::ask::ask;
@@ -59,14 +59,9 @@ impl Effects {
     }
 
     /// TLS is on: what was begun before is forgotten.
-    pub(super) fn tls_started(&mut self, binding: Binding) {
+    pub(super) fn tls_started(&mut self, link: Link) {
         self.exchange = None;
-        self.link = Link {
-            tls: true,
-            tls_server_end_point: binding.server_end_point,
-            tls_exporter: binding.exporter,
-            client_certificate: None,
-        };
+        self.link = link;
     }
 
     /// The session is over: its maildrop is given back, before the client can know it.

@@ -37,7 +37,7 @@ impl Effects {
         site: &str,
         password: Option<Secret>,
     ) -> Outcome {
-        let user = &identity.user;
+        let user = &identity;
         let refuse = |why: &str, refusal| {
             slog::warn!(self.log, "log-on refused";
                 "user" => %user, "site" => site, "why" => why);
@@ -60,13 +60,22 @@ impl Effects {
             let why = "a mechanism that reveals no password cannot be handed on";
             return refuse(why, LogOnRefusal::Credentials);
         };
-        let share = match self.share(user) {
+        // `user@domain/other` is understood there; of `user/other` the first would be a domain.
+        if user
+            .delegate
+            .as_ref()
+            .is_some_and(|delegate| !delegate.as_str().contains('@'))
+        {
+            let why = "a delegate whose name has no domain cannot be handed on";
+            return refuse(why, LogOnRefusal::Credentials);
+        }
+        let share = match self.share(user.who()) {
             Ok(share) => share,
             Err(refused) => return refused,
         };
         // Seen before anything is open, so that who removes the user does not miss us.
         self.mark.set(identity.maildrop);
-        match to.log_on(user.as_str(), password).await {
+        match to.log_on(&user.to_string(), password).await {
             Ok(onward) => {
                 slog::debug!(self.log, "handed on"; "user" => %user, "site" => site);
                 self.exchange = None;
@@ -76,7 +85,7 @@ impl Effects {
                     _share: share,
                 });
                 Outcome::HandedOn {
-                    user: user.as_str().to_owned(),
+                    user: user.to_string(),
                 }
             }
             Err(NotHandedOn::Refused(refusal)) => {

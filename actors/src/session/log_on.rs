@@ -96,7 +96,7 @@ impl Effects {
     }
 
     async fn open_maildrop(&mut self, identity: Identity) -> Outcome {
-        let share = match self.share(&identity.user) {
+        let share = match self.share(identity.who()) {
             Ok(share) => share,
             Err(refused) => return refused,
         };
@@ -119,12 +119,12 @@ impl Effects {
             Ok(opened) => opened,
             Err(OpenError::InUse) => {
                 slog::info!(self.log, "log-on refused";
-                    "user" => %identity.user, "why" => "another session has the maildrop");
+                    "user" => %identity, "why" => "another session has the maildrop");
                 return Outcome::LogOnRefused(LogOnRefusal::InUse);
             }
             Err(OpenError::Tree(error)) => {
                 slog::error!(self.log, "maildrop cannot be opened";
-                    "user" => %identity.user, "why" => %error);
+                    "user" => %identity, "why" => %error);
                 return Outcome::LogOnRefused(refusal_of_tree(&error));
             }
         };
@@ -135,9 +135,9 @@ impl Effects {
             _lock: opened.lock,
             _share: share,
         });
-        slog::debug!(self.log, "logged on"; "user" => %identity.user);
+        slog::debug!(self.log, "logged on"; "user" => %identity);
         Outcome::LoggedOn {
-            user: identity.user.as_str().to_owned(),
+            user: identity.to_string(),
             maildrop: opened.view,
             sizes: identity.exact_rfc822_size.map(|exact| match exact {
                 true => SizeKind::Exact,

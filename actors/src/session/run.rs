@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mailroost_auth::Link;
 use mailroost_protocol::{CloseReason, Ending, Outcome, Session, Step, TlsFacts, Transport};
 
 use super::account::{Account, End, Facts, Relayed};
@@ -64,7 +65,7 @@ pub(super) async fn run(
         mechanisms: Arc::clone(&parts.offers),
     };
     if let Some(started) = started {
-        effects.tls_started(started.binding);
+        effects.tls_started(started.link);
     }
     let mut session = Session::new(policy, transport, clock::now());
     if recorder.is_some() {
@@ -127,14 +128,7 @@ pub(super) struct Line<'a> {
 /// What TLS brought.
 struct Started {
     facts: TlsFacts,
-    binding: Binding,
-}
-
-/// Channel bindings, for mechanisms that want them.
-#[derive(Debug, Default)]
-pub(super) struct Binding {
-    pub(super) server_end_point: Option<Vec<u8>>,
-    pub(super) exporter: Option<Vec<u8>>,
+    link: Link,
 }
 
 impl Line<'_> {
@@ -171,20 +165,14 @@ impl Line<'_> {
         let plain = self.take_stream();
         let deadline = self.parts.limits.tls_handshake;
         match tokio::time::timeout(deadline, acceptor.accept(plain)).await {
-            Ok(Ok(TlsConnection {
-                io,
-                facts,
-                server_end_point,
-                exporter,
-            })) => {
+            Ok(Ok(TlsConnection { io, facts, link })) => {
                 self.stream = Stream::Other(io);
-                Ok(Started {
-                    facts,
-                    binding: Binding {
-                        server_end_point,
-                        exporter,
-                    },
-                })
+                let facts = TlsFacts {
+                    channel_binding: link.binds(),
+                    client_certificate: link.client_certificate.is_some(),
+                    ..facts
+                };
+                Ok(Started { facts, link })
             }
             Ok(Err(error)) => Err(error.to_string()),
             Err(_elapsed) => Err(format!("TLS handshake: not done within {deadline:?}")),
@@ -313,7 +301,7 @@ impl Driver<'_> {
             return Err(End::Cut("TLS was offered without a certificate".to_owned()));
         };
         let started = self.line.start_tls(&**acceptor).await.map_err(End::Cut)?;
-        self.effects.tls_started(started.binding);
+        self.effects.tls_started(started.link);
         let outcome = Outcome::TlsStarted(started.facts);
         self.session
             .resume(outcome, clock::now(), &mut self.line.out);

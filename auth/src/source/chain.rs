@@ -239,6 +239,14 @@ impl PasswordSource for PasswordChain {
         self.directory.credential(name, kind)
     }
 
+    fn canonical_name(&self, name: &str) -> String {
+        self.directory.canonical_name(name)
+    }
+
+    fn keeps(&self, kind: CredentialKind) -> bool {
+        self.directory.keeps(kind)
+    }
+
     fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
         self.directory.admit(name, authorization)
     }

@@ -125,6 +125,7 @@ impl DirectoryPasswords {
             ));
         }
         Ok(Identity {
+            delegate: None,
             exact_rfc822_size: user.exact_rfc822_size_in_effect(),
             user: user.name,
             maildrop: user.maildrop,

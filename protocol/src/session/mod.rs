@@ -103,11 +103,16 @@ enum State {
 impl Session {
     /// A session on a connection that was just made. The first `next` writes the greeting.
     pub fn new(policy: Arc<Policy>, transport: Transport, now: Instant) -> Self {
-        let link = Link {
-            tls: transport.tls.is_some(),
+        let mut link = Link {
+            tls: false,
+            channel_binding: false,
+            client_certificate: false,
             stls: transport.stls,
             mechanisms: transport.mechanisms,
         };
+        if let Some(facts) = &transport.tls {
+            link.secured(facts);
+        }
         Self {
             policy,
             link,

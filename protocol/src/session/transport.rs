@@ -14,7 +14,7 @@ pub struct Transport {
 }
 
 /// A mechanism as far as CAPA and AUTH need to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MechanismOffer {
     /// Upper-case name.
     pub name: &'static str,
@@ -24,15 +24,23 @@ pub struct MechanismOffer {
     pub tls: bool,
     /// An initial response is allowed (RFC 5034 s4).
     pub client_first: bool,
+    /// It is offered only where the connection has a channel binding.
+    pub channel_binding: bool,
+    /// It is offered only to clients with a certificate that is trusted.
+    pub client_certificate: bool,
 }
 
-/// What the log should know of TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the log should know of TLS, and what mechanisms can build upon.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsFacts {
     /// For example `TLSv1.3`.
     pub version: String,
     /// For example `TLS_AES_256_GCM_SHA384`.
     pub cipher: String,
+    /// Whether there is a channel binding (RFC 5056).
+    pub channel_binding: bool,
+    /// Whether the client has shown a certificate that is trusted.
+    pub client_certificate: bool,
 }
 
 /// The connection, as a session keeps it.
@@ -40,8 +48,21 @@ pub struct TlsFacts {
 pub(crate) struct Link {
     /// TLS is on.
     pub(crate) tls: bool,
+    /// It has a channel binding.
+    pub(crate) channel_binding: bool,
+    /// The client has a certificate that is trusted.
+    pub(crate) client_certificate: bool,
     /// STLS could be offered.
     pub(crate) stls: bool,
     /// The mechanisms that could be offered.
     pub(crate) mechanisms: Arc<[MechanismOffer]>,
+}
+
+impl Link {
+    /// What a handshake led to.
+    pub(crate) fn secured(&mut self, facts: &TlsFacts) {
+        self.tls = true;
+        self.channel_binding = facts.channel_binding;
+        self.client_certificate = facts.client_certificate;
+    }
 }

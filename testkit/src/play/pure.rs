@@ -382,6 +382,8 @@ fn facts() -> TlsFacts {
     TlsFacts {
         version: "TLSv1.3".to_owned(),
         cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+        channel_binding: true,
+        client_certificate: false,
     }
 }
 

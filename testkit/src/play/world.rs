@@ -93,6 +93,8 @@ impl World {
                 plaintext: needs.plaintext,
                 tls: needs.tls,
                 client_first: needs.client_first,
+                channel_binding: needs.channel_binding,
+                client_certificate: needs.client_certificate,
             }
         });
         offers.collect()

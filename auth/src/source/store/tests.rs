@@ -166,6 +166,7 @@ fn the_right_password_lets_in_with_the_users_maildrop_and_overrides() {
     assert_eq!(
         identity,
         Identity {
+            delegate: None,
             user: UserName::new("bob@contoso.com").unwrap(),
             maildrop: MaildropId(1),
             exact_rfc822_size: Some(true),

@@ -31,7 +31,7 @@ impl Session {
             Outcome::TlsStarted(facts) => {
                 self.lines.clear();
                 self.protocol_errors = 0;
-                self.link.tls = true;
+                self.link.secured(&facts);
                 self.summary.tls = Some(facts);
                 State::Authorization(Authorization::Fresh)
             }

@@ -137,6 +137,7 @@ pub(super) fn tls_facts() -> TlsFacts {
     TlsFacts {
         version: "TLSv1.3".to_owned(),
         cipher: "TLS_AES_256_GCM_SHA384".to_owned(),
+        ..TlsFacts::default()
     }
 }
 
@@ -144,8 +145,8 @@ pub(super) fn transport(tls: bool) -> Transport {
     let mechanism = |name, plaintext, client_first| MechanismOffer {
         name,
         plaintext,
-        tls: false,
         client_first,
+        ..MechanismOffer::default()
     };
     Transport {
         tls: tls.then(tls_facts),
