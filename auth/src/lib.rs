@@ -1,5 +1,5 @@
 //! Who is there, and may they come in: SASL mechanisms as challenge and response values,
-//! password sources, password hashes and the cache of proven passwords.
+//! password sources, password hashes, the cache of proven passwords and the throttle.
 //!
 //! Nothing here knows POP3's replies or message numbers. Calls may block (a hash takes tens of
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
@@ -14,6 +14,7 @@ pub mod plain;
 pub mod prepared;
 pub mod scram;
 pub mod source;
+pub mod throttle;
 pub mod user_name;
 
 pub use breaker::Breaker;
@@ -29,6 +30,7 @@ pub use source::{
     AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,
     Guarded, Identity, LinkedSource, OnWrongPassword, PasswordChain, PasswordSource,
 };
+pub use throttle::{Attempt, Throttle, ThrottleRules, Watched};
 pub use user_name::AcceptedDomains;
 
 /// Octets that are never shown and are wiped when dropped.

@@ -61,3 +61,22 @@ pub const SCRAM_SALT_OCTETS_MAX: usize = 64;
 
 /// The most octets of a client's nonce: usual ones have 24 to 44.
 pub const SCRAM_NONCE_OCTETS_MAX: usize = 256;
+
+/// The fewest addresses, networks, users or pairs that a throttle remembers of each: fewer would
+/// be pushed out by chance.
+pub const THROTTLE_RECORDS_MIN: usize = 64;
+
+/// The most that it remembers of each. A record takes about 250 octets, with the longest name
+/// about 500, so that the four tables stay below 2 GiB.
+pub const THROTTLE_RECORDS_MAX: usize = 1_000_000;
+
+/// Wrong passwords of a user or a pair that are recognised when they come again: a household's
+/// devices with old passwords, and no help to whoever guesses.
+pub const THROTTLE_GUESSES_KEPT: usize = 8;
+
+/// Users whose good log-ons make an address more patient: each adds once what one address may
+/// fail. Behind a large NAT more would hide an attacker.
+pub const THROTTLE_FRIENDS_MAX: u8 = 7;
+
+/// How long an address counts as familiar to a user after a good log-on: a holiday.
+pub const THROTTLE_FAMILIAR: Duration = Duration::from_secs(30 * 24 * 3600);
