@@ -32,6 +32,7 @@
 
 mod capability;
 pub mod command;
+pub mod lmtp;
 pub mod maildrop;
 mod onward;
 pub mod policy;

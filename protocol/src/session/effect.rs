@@ -188,6 +188,10 @@ pub enum CloseReason {
     CommandTooLong,
     /// Octets after STLS, before the handshake.
     InputBeforeTls,
+    /// LMTP: a command line with a bare LF.
+    BareLineFeed,
+    /// LMTP: a chunk that does not say how many octets it has.
+    UnknownChunk,
     /// A message broke off while it was sent.
     MessageBroken,
     /// An outcome was reported that the open effect does not have: whoever drives the session
