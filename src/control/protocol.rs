@@ -187,6 +187,9 @@ pub struct MessageRow {
     pub received_secs: u64,
     /// A unique-id that was carried over.
     pub carried_unique_id: Option<Box<str>>,
+    /// Somebody retrieved it whole.
+    #[serde(default)]
+    pub read: bool,
 }
 
 impl MessageRow {
@@ -206,6 +209,7 @@ impl From<&MessageRecord> for MessageRow {
             stored_octets: record.stored_octets,
             received_secs: record.received_secs,
             carried_unique_id: record.carried_unique_id.clone(),
+            read: record.read,
         }
     }
 }
@@ -218,6 +222,7 @@ impl From<MessageRow> for MessageRecord {
             stored_octets: row.stored_octets,
             received_secs: row.received_secs,
             carried_unique_id: row.carried_unique_id,
+            read: row.read,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::{Buf, Bytes};
 use mailroost_storage::{
     Body, BodyFacts, BodySource, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId,
-    OwnedMaildrop, StagedBody, Staging, StoreError, StoreErrorKind,
+    OwnedMaildrop, SharedBody, StagedBody, Staging, StoreError, StoreErrorKind,
 };
 
 use super::client::{Client, ClientError};
@@ -130,6 +130,12 @@ impl StagedBody for RemoteStaging {
             carried_unique_id: self.carried_unique_id.take(),
             material: Box::new(material),
         })
+    }
+
+    /// Import has one recipient for each message.
+    fn finish_shared(self: Box<Self>) -> Result<Box<dyn SharedBody>, StoreError> {
+        let context = "a message that goes to a server through its control socket is not shared";
+        Err(StoreError::new(StoreErrorKind::Invalid, context))
     }
 }
 

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use mailroost_storage::sled_store::Durability;
 use mailroost_storage::{
-    Directory, MaildropId, MaildropStore, NewUser, SledStore, SledStoreOptions, Staging, UserName,
+    Directory, MaildropId, MaildropStore, NewUser, Removal, SledStore, SledStoreOptions, Staging,
+    UserName,
 };
 
 const SMALL_BODY: &[u8] = b"From: a@example.org\r\nSubject: small\r\n\r\nA small body.\r\n";
@@ -250,7 +251,7 @@ fn remove_all(folder: &Path) {
     for id in store.maildrops().unwrap() {
         let mut maildrop = store.open_maildrop(id).unwrap();
         let messages: Vec<_> = maildrop.messages().iter().map(|record| record.id).collect();
-        maildrop.remove(&messages).unwrap();
+        maildrop.remove(&messages, &Removal::default()).unwrap();
     }
     println!(
         "all removed: {:?}, {:?}",

@@ -2,23 +2,28 @@
 
 use std::fmt;
 
-use crate::{MaildropId, StoreError};
+use crate::{Credential, MaildropId, StoreError, StoreErrorKind};
 
 /// Keeps users. All calls may block on a disk.
 pub trait Directory: Send + Sync + 'static {
     /// The user of that name, if there is one.
     fn find(&self, name: &UserName) -> Result<Option<User>, StoreError>;
 
+    /// The user of that name, or else the one who has it as an alias. It makes one look-up of
+    /// each kind, whatever there is.
+    fn resolve(&self, name: &UserName) -> Result<Option<User>, StoreError>;
+
     /// Adds a user with a new, empty maildrop; durable when it returns.
     ///
     /// # Errors
-    /// `Duplicate` if the name is taken.
+    /// `Duplicate` if the name is taken, as a name or as an alias.
     fn add(&self, user: NewUser) -> Result<User, StoreError>;
 
     /// Replaces what is stored of a user (all but name and maildrop); durable when it returns.
     ///
     /// # Errors
-    /// `NotFound`, or `Invalid` if the maildrop differs.
+    /// `NotFound`; `Invalid` if the maildrop differs or [`User::check`] says so; `Duplicate`, which
+    /// names the alias, if one is the name or alias of somebody.
     fn update(&self, user: &User) -> Result<(), StoreError>;
 
     /// Removes a user and the maildrop with all its messages; durable when it returns.
@@ -61,9 +66,73 @@ pub struct User {
     pub site: Option<Box<str>>,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
+    /// Other names and addresses of the user. None of them is the name or an alias of anybody
+    /// else in the directory.
+    pub aliases: Vec<UserName>,
+    /// Who else may open the user's maildrop. The names need not be there (yet).
+    pub delegates: Vec<UserName>,
+    /// What the user can prove an identity with, other than by the password.
+    pub credentials: Vec<Credential>,
+    /// How much the maildrop may hold, where the default does not act.
+    pub quota: QuotaOverride,
+    /// How long messages live, where the default does not act.
+    pub retention: RetentionOverride,
 }
 
 impl User {
+    /// The most aliases of a user: every spelling of an address of one person.
+    pub const ALIASES_MAX: usize = 256;
+    /// The most delegates of a user: a large department.
+    pub const DELEGATES_MAX: usize = 256;
+    /// The most credentials of a user: an application password for each device, and then some.
+    pub const CREDENTIALS_MAX: usize = 64;
+
+    /// A user who has nothing but a name, a maildrop and perhaps a password.
+    pub fn new(new: NewUser, maildrop: MaildropId, created_secs: u64) -> Self {
+        Self {
+            name: new.name,
+            maildrop,
+            password_hash: new.password_hash,
+            pop_enabled: true,
+            use_protocol_defaults: true,
+            exact_rfc822_size: None,
+            site: None,
+            created_secs,
+            aliases: Vec::new(),
+            delegates: Vec::new(),
+            credentials: Vec::new(),
+            quota: QuotaOverride::default(),
+            retention: RetentionOverride::default(),
+        }
+    }
+
+    /// Whether it can be stored, as far as that concerns nobody else.
+    ///
+    /// # Errors
+    /// `Invalid` for too many aliases, delegates or credentials, or a credential that is none;
+    /// `Duplicate` for an alias that is there twice or is the name.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let counts = [
+            ("aliases", self.aliases.len(), Self::ALIASES_MAX),
+            ("delegates", self.delegates.len(), Self::DELEGATES_MAX),
+            ("credentials", self.credentials.len(), Self::CREDENTIALS_MAX),
+        ];
+        for (what, count, max) in counts {
+            if count > max {
+                let context = format!("user {} has {count} {what}, {max} at most", self.name);
+                return Err(StoreError::new(StoreErrorKind::Invalid, context));
+            }
+        }
+        self.credentials.iter().try_for_each(Credential::check)?;
+        for (place, alias) in self.aliases.iter().enumerate() {
+            if *alias == self.name || self.aliases[..place].contains(alias) {
+                let context = format!("alias {alias} is there already");
+                return Err(StoreError::new(StoreErrorKind::Duplicate, context));
+            }
+        }
+        Ok(())
+    }
+
     /// The override of `exact_rfc822_size` that acts, if one does.
     pub fn exact_rfc822_size_in_effect(&self) -> Option<bool> {
         self.exact_rfc822_size
@@ -71,7 +140,7 @@ impl User {
     }
 }
 
-/// The hash is not shown.
+/// The hash is not shown, nor is what credentials are made of.
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
@@ -82,8 +151,32 @@ impl fmt::Debug for User {
             .field("exact_rfc822_size", &self.exact_rfc822_size)
             .field("site", &self.site)
             .field("created_secs", &self.created_secs)
+            .field("aliases", &self.aliases)
+            .field("delegates", &self.delegates)
+            .field("credentials", &self.credentials)
+            .field("quota", &self.quota)
+            .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
+}
+
+/// How much a maildrop may hold. `None`: the default acts; `u64::MAX`: there is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuotaOverride {
+    /// Octets.
+    pub octets: Option<u64>,
+    /// Messages.
+    pub messages: Option<u64>,
+}
+
+/// How long messages live, in seconds since they were received. `None`: the default acts;
+/// `u64::MAX`: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RetentionOverride {
+    /// Messages that were retrieved.
+    pub read_secs: Option<u64>,
+    /// Messages that were not.
+    pub unread_secs: Option<u64>,
 }
 
 /// A user name in its canonical form: 1 to 255 octets of UTF-8, lower-case, without white

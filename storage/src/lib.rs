@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod conformance;
+pub mod credential;
 pub mod directory;
 pub mod error;
 pub mod export;
@@ -17,11 +18,15 @@ pub mod message;
 pub mod numbering;
 pub mod sled_store;
 
-pub use directory::{Directory, NewUser, User, UserName, UserNameError};
+pub use credential::{Credential, StoredCredential};
+pub use directory::{
+    Directory, NewUser, QuotaOverride, RetentionOverride, User, UserName, UserNameError,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use maildrop_store::{
-    Body, BodySource, Delivery, Housekeeping, MaildropStore, OwnedMaildrop, StagedBody, Staging,
+    Body, BodySource, Delivery, Housekeeping, MaildropStore, OwnedMaildrop, Purged, Removal,
+    SharedBody, StagedBody, Staging,
 };
 pub use memory::MemoryStore;
-pub use message::{BodyFacts, MaildropId, MessageId, MessageRecord};
+pub use message::{BodyFacts, DeletedRecord, MaildropId, MessageId, MessageRecord, Usage};
 pub use sled_store::{SledStore, SledStoreOptions, StoreEvent, StoreStatistics};

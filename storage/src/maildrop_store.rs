@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
-use crate::{BodyFacts, MaildropId, MessageId, MessageRecord, StoreError};
+use crate::{
+    BodyFacts, DeletedRecord, MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind,
+    Usage,
+};
 
 /// Keeps maildrops. All calls may block on a disk.
 pub trait MaildropStore: Send + Sync + 'static {
@@ -41,6 +44,26 @@ pub struct Staging {
 pub trait StagedBody: Write + Send {
     /// Ends the message and makes its octets durable (not yet visible).
     fn finish(self: Box<Self>) -> Result<Delivery, StoreError>;
+
+    /// Ends a message with more than one recipient: its octets are stored once, whoever gets it.
+    fn finish_shared(self: Box<Self>) -> Result<Box<dyn SharedBody>, StoreError>;
+}
+
+/// A complete message for any number of recipients. Dropped, it leaves behind only what was
+/// delivered.
+pub trait SharedBody: Send {
+    /// What is known of it, without any trace lines.
+    fn facts(&self) -> BodyFacts;
+
+    /// The message for one recipient: `trace`, then the shared octets. Facts and sizes are those
+    /// of both together. `trace` is up to [`TRACE_OCTETS_MAX`] octets of whole header lines that
+    /// end in CRLF (RFC 5321 s4.4), or nothing.
+    ///
+    /// # Errors
+    /// `Invalid` if `trace` is not that; `Full`, `Io`.
+    ///
+    /// [`TRACE_OCTETS_MAX`]: crate::body::trace::TRACE_OCTETS_MAX
+    fn delivery(&self, trace: &[u8]) -> Result<Delivery, StoreError>;
 }
 
 /// A complete message that waits for a maildrop to take it. Dropped, it leaves nothing behind.
@@ -62,7 +85,8 @@ pub trait OwnedMaildrop: Send {
     /// Its number.
     fn id(&self) -> MaildropId;
 
-    /// Grows with every commit, also across restarts.
+    /// Grows with every commit that changes which messages there are, live or deleted, also
+    /// across restarts.
     fn revision(&self) -> u64;
 
     /// The live messages in order of their numbers.
@@ -80,7 +104,99 @@ pub trait OwnedMaildrop: Send {
 
     /// Removes messages, all or none, durable when it returns `Ok`. Numbers that are not there
     /// (any more) are passed over: they are gone, as asked. Returns how many were removed.
-    fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError>;
+    ///
+    /// # Errors
+    /// `Invalid` if the removal's session is no session, `Full`, `Io`, `Poisoned`.
+    fn remove(&mut self, messages: &[MessageId], removal: &Removal) -> Result<usize, StoreError>;
+
+    /// The removed messages whose bodies were kept, in order of their numbers.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`.
+    fn deleted(&self) -> Result<Vec<DeletedRecord>, StoreError>;
+
+    /// Brings deleted messages back, all or none, durable when it returns `Ok`: each with a new
+    /// number, allocated as for a delivery, and that as its unique-id (MS-STANXPOP3 C0008); a
+    /// carried one is not carried again. They are as new: not read, but received when they were.
+    /// Returns old and new numbers, in order of the old ones.
+    ///
+    /// # Errors
+    /// `Gone` if one of them is not among [`Self::deleted`], `Full`, `Io`, `Poisoned`.
+    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError>;
+
+    /// Gives up the bodies of messages that were removed before that second, for good.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Full`, `Io`, `Poisoned`.
+    fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError>;
+
+    /// Notes that messages were retrieved; durable when it returns `Ok`. Unknown numbers are
+    /// passed over. Returns for how many it is news; if for none, nothing is written. The
+    /// revision stays: there are no other messages than before.
+    ///
+    /// # Errors
+    /// `Full`, `Io`, `Poisoned`.
+    fn mark_read(&mut self, ids: &[MessageId]) -> Result<usize, StoreError>;
+
+    /// What the live messages are together.
+    fn usage(&self) -> Usage;
+
+    /// Whether a warning about the quota is due no more: see [`Self::set_quota_warned`].
+    fn quota_warned(&self) -> bool;
+
+    /// Keeps a mark for whoever warns about the quota; durable when it returns `Ok`. Like
+    /// [`MessageRecord::read`] it is in the index alone.
+    ///
+    /// # Errors
+    /// `Full`, `Io`, `Poisoned`.
+    fn set_quota_warned(&mut self, warned: bool) -> Result<(), StoreError>;
+}
+
+/// How messages are removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// When, in seconds since 1970-01-01 UTC. It counts for [`OwnedMaildrop::purge`].
+    pub at_secs: u64,
+    /// Who did it, for those who want to take it back: 1 to 64 octets of 0x21 to 0x7E.
+    pub session: Option<Box<str>>,
+    /// Whether the bodies stay recoverable; else they are unlinked at once.
+    pub keep: bool,
+}
+
+impl Removal {
+    /// The most octets that name a session. Twice as many are part of a file's name.
+    pub const SESSION_OCTETS_MAX: usize = 64;
+
+    /// # Errors
+    /// `Invalid` if the session is outside the accepted range.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.session.as_deref().map_or(Ok(()), Self::check_session)
+    }
+
+    /// # Errors
+    /// `Invalid`.
+    pub(crate) fn check_session(session: &str) -> Result<(), StoreError> {
+        let length_is_right = (1..=Self::SESSION_OCTETS_MAX).contains(&session.len());
+        if length_is_right && session.bytes().all(|octet| (0x21..=0x7E).contains(&octet)) {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            StoreErrorKind::Invalid,
+            format!(
+                "a session is named by 1 to {} octets of 0x21 to 0x7E, not by {session:?}",
+                Self::SESSION_OCTETS_MAX
+            ),
+        ))
+    }
+}
+
+/// What a purge gave up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// How many messages.
+    pub messages: u64,
+    /// Octets that they occupied. Where a body is shared, it is counted whole for each message.
+    pub stored_octets: u64,
 }
 
 /// Reads the bodies of one maildrop.

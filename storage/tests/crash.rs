@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use mailroost_storage::faulty::split_mix;
 use mailroost_storage::{
-    MaildropId, MaildropStore, MessageId, SledStore, SledStoreOptions, StoreErrorKind,
+    MaildropId, MaildropStore, MessageId, Removal, SledStore, SledStoreOptions, StoreErrorKind,
 };
 use support::{deliver, findings, message, read, user};
 use tempfile::TempDir;
@@ -76,7 +76,7 @@ fn child_entry() {
                 .collect();
             let texts: Vec<String> = removed.iter().map(MessageId::to_string).collect();
             tell(&format!("removing {id} {}", texts.join(" ")));
-            maildrop.remove(&removed).unwrap();
+            maildrop.remove(&removed, &Removal::default()).unwrap();
             tell(&format!("removed {id}"));
         }
     }
@@ -268,7 +268,9 @@ fn an_index_that_is_gone_takes_nothing_with_it() {
     let id = user(&store, "ann");
     let mut maildrop = store.open_maildrop(id).unwrap();
     let mut highest = deliver(&store, &mut *maildrop, &(0..70).collect::<Vec<_>>()).unwrap()[69];
-    maildrop.remove(&[MessageId(1), highest]).unwrap();
+    maildrop
+        .remove(&[MessageId(1), highest], &Removal::default())
+        .unwrap();
     let mut expected = maildrop.messages().to_vec();
     drop(maildrop);
     drop(store);
@@ -280,7 +282,7 @@ fn an_index_that_is_gone_takes_nothing_with_it() {
         let numbers = deliver(&store, &mut *maildrop, &[100, 101]).unwrap();
         assert!(numbers[0] > highest, "{} after {highest}", numbers[0]);
         highest = numbers[1];
-        maildrop.remove(&numbers[1..]).unwrap();
+        maildrop.remove(&numbers[1..], &Removal::default()).unwrap();
         expected = maildrop.messages().to_vec();
         drop(maildrop);
         if round % 2 == 0 {

@@ -9,7 +9,7 @@ use mailroost_storage::export::{ExportSettings, to_maildir, to_mbox};
 use mailroost_storage::import::unique_ids::UniqueIds;
 use mailroost_storage::import::{ImportSettings, Source, import};
 use mailroost_storage::{
-    Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, Staging, UserName,
+    Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, Removal, Staging, UserName,
 };
 use proptest::prelude::*;
 
@@ -193,7 +193,7 @@ fn unique_ids_come_back_although_messages_are_missing() {
     let gone: Vec<_> = [1, 3, 6]
         .map(|index| maildrop.messages()[index].id)
         .to_vec();
-    maildrop.remove(&gone).unwrap();
+    maildrop.remove(&gone, &Removal::default()).unwrap();
     let before = contents(&*maildrop);
     for after in round_trips(&*maildrop, true) {
         assert_same(&before, &after);
@@ -206,7 +206,9 @@ fn a_message_that_was_removed_is_passed_over() {
     deliver(&store, &mut *maildrop, 1, None, b"A: 1\n");
     deliver(&store, &mut *maildrop, 2, None, b"A: 2\n");
     let records = maildrop.messages().to_vec();
-    maildrop.remove(&[records[0].id]).unwrap();
+    maildrop
+        .remove(&[records[0].id], &Removal::default())
+        .unwrap();
     let mut out = Vec::new();
     let report = to_mbox(
         &records,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mailroost_storage::faulty::{FaultyFiles, split_mix};
 use mailroost_storage::sled_store::Severity;
-use mailroost_storage::{MaildropStore, SledStore, SledStoreOptions, StoreErrorKind};
+use mailroost_storage::{MaildropStore, Removal, SledStore, SledStoreOptions, StoreErrorKind};
 use support::{contents, deliver, findings, message, user, watched};
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ fn storm(seed: u64) {
                 }
             } else if let Some(record) = maildrop.messages().first() {
                 let number = record.id;
-                let outcome = maildrop.remove(&[number]);
+                let outcome = maildrop.remove(&[number], &Removal::default());
                 let seed = expected.live.remove(&number.0);
                 match outcome {
                     Ok(_) => drop(expected.gone.insert(number.0)),

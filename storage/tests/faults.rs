@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use mailroost_storage::faulty::{Fault, FaultyFiles, Operation};
 use mailroost_storage::{
-    Directory, MaildropId, MaildropStore, MessageId, NewUser, SledStore, Staging, StoreErrorKind,
-    StoreEvent, UserName,
+    Directory, MaildropId, MaildropStore, MessageId, NewUser, Removal, SledStore, Staging,
+    StoreErrorKind, StoreEvent, UserName,
 };
 use support::{deliver, findings, message, read, stage, user, watched};
 use tempfile::TempDir;
@@ -159,7 +159,12 @@ fn deliveries_stop_before_the_disk_is_full_and_removals_go_on() {
     faulty.files.set_room(Some(16 << 20));
     let error = deliver(&faulty.store, &mut *maildrop, &[3]).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
-    assert_eq!(maildrop.remove(&[MessageId(1)]).unwrap(), 1);
+    assert_eq!(
+        maildrop
+            .remove(&[MessageId(1)], &Removal::default())
+            .unwrap(),
+        1
+    );
     let new = NewUser {
         name: UserName::new("bob").unwrap(),
         password_hash: None,
@@ -187,7 +192,10 @@ fn an_index_that_cannot_be_made_durable_poisons_the_store() {
     let error = deliver(&faulty.store, &mut *maildrop, &[4]).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Poisoned, "{error}");
     assert_eq!(
-        maildrop.remove(&[MessageId(1)]).unwrap_err().kind(),
+        maildrop
+            .remove(&[MessageId(1)], &Removal::default())
+            .unwrap_err()
+            .kind(),
         StoreErrorKind::Poisoned
     );
     let source = maildrop.bodies();
@@ -304,7 +312,12 @@ fn a_full_disk_after_a_crash_does_not_close_the_maildrop() {
     faulty.files.set_room(Some(10 << 20));
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
     assert_eq!(maildrop.messages().len(), 2, "3 and 4 wait for room");
-    assert_eq!(maildrop.remove(&[MessageId(1)]).unwrap(), 1);
+    assert_eq!(
+        maildrop
+            .remove(&[MessageId(1)], &Removal::default())
+            .unwrap(),
+        1
+    );
     faulty.files.set_room(None);
     assert!(deliver(&faulty.store, &mut *maildrop, &[5]).unwrap()[0].0 > 4);
     drop(maildrop);
@@ -339,14 +352,24 @@ fn a_file_that_cannot_be_unlinked_is_unlinked_later() {
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
     faulty.files.fail_after(0, Operation::Unlink, Fault::Io);
-    assert_eq!(maildrop.remove(&[MessageId(1)]).unwrap(), 1);
+    assert_eq!(
+        maildrop
+            .remove(&[MessageId(1)], &Removal::default())
+            .unwrap(),
+        1
+    );
     assert_eq!(faulty.files_in("bodies/01/1"), ["1", "2", "owner"]);
     faulty.files.fail_after(0, Operation::Unlink, Fault::Io);
     assert_eq!(faulty.store.housekeeping().unwrap().unlinked, 0);
     assert_eq!(faulty.store.housekeeping().unwrap().unlinked, 1);
     assert_eq!(faulty.files_in("bodies/01/1"), ["2", "owner"]);
     faulty.files.fail_after(0, Operation::Unlink, Fault::Io);
-    assert_eq!(maildrop.remove(&[MessageId(2)]).unwrap(), 1);
+    assert_eq!(
+        maildrop
+            .remove(&[MessageId(2)], &Removal::default())
+            .unwrap(),
+        1
+    );
     drop(maildrop);
     let faulty = faulty.reopen();
     assert_eq!(

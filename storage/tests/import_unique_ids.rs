@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use mailroost_storage::import::unique_ids::UniqueIds;
 use mailroost_storage::import::{ImportFailure, ImportReport, ImportSettings, Source, import};
-use mailroost_storage::{Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, UserName};
+use mailroost_storage::{
+    Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, Removal, UserName,
+};
 
 struct Target {
     store: MemoryStore,
@@ -197,7 +199,10 @@ fn decimal_unique_ids_that_may_have_been_given_out_are_refused_alone() {
     let own = Source::Mbox(target.file("own", &own));
     target.import(own, UniqueIds::New).unwrap();
     let fourth = target.maildrop.messages()[3].id;
-    target.maildrop.remove(&[fourth]).unwrap();
+    target
+        .maildrop
+        .remove(&[fourth], &Removal::default())
+        .unwrap();
     let ids = [
         "abc",
         "3",

@@ -12,8 +12,8 @@ use std::time::Duration;
 use mailroost_storage::faulty::split_mix;
 use mailroost_storage::sled_store::{Probe, Severity, rebuild, verify};
 use mailroost_storage::{
-    Directory, MaildropId, MaildropStore, MessageId, SledStore, SledStoreOptions, StoreErrorKind,
-    StoreEvent, UserName,
+    Directory, MaildropId, MaildropStore, MessageId, Removal, SledStore, SledStoreOptions,
+    StoreErrorKind, StoreEvent, UserName,
 };
 use support::{Contents, child_probe, contents, deliver, findings, user, watched};
 use tempfile::TempDir;
@@ -39,10 +39,12 @@ fn store_with_history(folder: &Path, unclean: Option<&Path>) -> (Contents, Vec<u
         let mut maildrop = store.open_maildrop(*id).unwrap();
         for round in 0..25 {
             let numbers = deliver(&store, &mut *maildrop, &[id.0 * 1000 + round, round]).unwrap();
-            maildrop.remove(&numbers[..(round % 2) as usize]).unwrap();
+            maildrop
+                .remove(&numbers[..(round % 2) as usize], &Removal::default())
+                .unwrap();
         }
         let last = deliver(&store, &mut *maildrop, &[1, 2, 3]).unwrap();
-        maildrop.remove(&last).unwrap();
+        maildrop.remove(&last, &Removal::default()).unwrap();
         highest.push(last[2].0);
     }
     store.close().unwrap();
@@ -334,7 +336,9 @@ fn yesterdays_index_is_recognised() {
     let store = SledStore::open(folder.path(), options).unwrap();
     let mut maildrop = store.open_maildrop(id).unwrap();
     let numbers = deliver(&store, &mut *maildrop, &[4, 5]).unwrap();
-    maildrop.remove(&[MessageId(1), numbers[1]]).unwrap();
+    maildrop
+        .remove(&[MessageId(1), numbers[1]], &Removal::default())
+        .unwrap();
     let expected: Vec<u64> = maildrop
         .messages()
         .iter()
@@ -478,7 +482,7 @@ fn a_damaged_record_costs_only_its_maildrop() {
     for id in &ids[3..] {
         let mut maildrop = store.open_maildrop(*id).unwrap();
         let numbers = deliver(&store, &mut *maildrop, &[1]).unwrap();
-        maildrop.remove(&numbers).unwrap();
+        maildrop.remove(&numbers, &Removal::default()).unwrap();
     }
     assert_eq!(store.statistics().unwrap().damaged, 1);
     store.close().unwrap();

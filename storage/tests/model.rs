@@ -7,8 +7,8 @@ use std::path::Path;
 
 use mailroost_storage::sled_store::{Severity, rebuild};
 use mailroost_storage::{
-    MaildropId, MaildropStore, MemoryStore, MessageId, OwnedMaildrop, SledStore, SledStoreOptions,
-    Staging, StoreErrorKind,
+    MaildropId, MaildropStore, MemoryStore, MessageId, OwnedMaildrop, Removal, SledStore,
+    SledStoreOptions, Staging, StoreErrorKind,
 };
 use proptest::prelude::*;
 use support::{findings, message, read, user};
@@ -182,7 +182,7 @@ fn play<S: MaildropStore>(
                 let wanted: Vec<MessageId> = ids.iter().copied().map(MessageId).collect();
                 let before = live.len();
                 model.live.retain(|it| !ids.contains(&it.id));
-                let removed = maildrop.remove(&wanted).unwrap();
+                let removed = maildrop.remove(&wanted, &Removal::default()).unwrap();
                 assert_eq!(removed, before - model.live.len());
             }
             Step::ChangeOwner => {

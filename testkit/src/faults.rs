@@ -5,8 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mailroost_storage::{
-    BodySource, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId, MessageRecord,
-    OwnedMaildrop, StagedBody, Staging, StoreError, StoreErrorKind,
+    BodySource, DeletedRecord, Delivery, Housekeeping, MaildropId, MaildropStore, MessageId,
+    MessageRecord, OwnedMaildrop, Purged, Removal, StagedBody, Staging, StoreError, StoreErrorKind,
+    Usage,
 };
 
 /// What happens to the next delivery or removal.
@@ -156,10 +157,38 @@ impl OwnedMaildrop for FaultyMaildrop {
         delivered
     }
 
-    fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError> {
+    fn remove(&mut self, messages: &[MessageId], removal: &Removal) -> Result<usize, StoreError> {
         self.suffer()?;
-        let removed = self.inner.remove(messages);
+        let removed = self.inner.remove(messages, removal);
         self.changes.note();
         removed
+    }
+
+    fn deleted(&self) -> Result<Vec<DeletedRecord>, StoreError> {
+        self.inner.deleted()
+    }
+
+    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+        self.inner.undelete(ids)
+    }
+
+    fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError> {
+        self.inner.purge(deleted_before_secs)
+    }
+
+    fn mark_read(&mut self, ids: &[MessageId]) -> Result<usize, StoreError> {
+        self.inner.mark_read(ids)
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
+    }
+
+    fn quota_warned(&self) -> bool {
+        self.inner.quota_warned()
+    }
+
+    fn set_quota_warned(&mut self, warned: bool) -> Result<(), StoreError> {
+        self.inner.set_quota_warned(warned)
     }
 }

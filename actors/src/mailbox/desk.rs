@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailroost_protocol::{Maildrop, SortOrder};
 use mailroost_storage::{
-    BodySource, Delivery, MaildropId, MaildropStore, MessageId, OwnedMaildrop, StoreError,
+    BodySource, Delivery, MaildropId, MaildropStore, MessageId, OwnedMaildrop, Removal, StoreError,
 };
 use tokio::sync::oneshot;
 
@@ -129,7 +129,9 @@ impl Desk {
         match job {
             Job::Open { order, answer } => drop(answer.send(Ok(self.view(order)))),
             Job::Remove { messages, answer } => {
-                drop(answer.send(self.maildrop.remove(&messages).map_err(TreeError::Store)));
+                // Nothing is kept: there is no setting that asks for it yet.
+                let removed = self.maildrop.remove(&messages, &Removal::default());
+                drop(answer.send(removed.map_err(TreeError::Store)));
             }
             Job::Deliver {
                 deliveries,

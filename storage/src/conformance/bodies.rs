@@ -1,7 +1,7 @@
 //! Promises about bodies: what comes back is what was accepted.
 
 use super::{add_user, deliver, own, refused, whole_body};
-use crate::{Directory, MaildropStore, MessageId, StoreErrorKind};
+use crate::{Directory, MaildropStore, MessageId, Removal, StoreErrorKind};
 
 pub(super) fn octet_for_octet<S: MaildropStore + Directory>(store: &S) {
     let id = add_user(store, "ann");
@@ -70,7 +70,9 @@ pub(super) fn removed_is_gone<S: MaildropStore + Directory>(store: &S) {
     let mut maildrop = own(store, id);
     let ids = deliver(store, &mut *maildrop, &[b"A: 1\n\n", b"B: 2\n\n"]);
     let source = maildrop.bodies();
-    maildrop.remove(&ids[..1]).expect("a removal is done");
+    maildrop
+        .remove(&ids[..1], &Removal::default())
+        .expect("a removal is done");
     assert_eq!(refused(source.open(ids[0])), StoreErrorKind::Gone);
     assert_eq!(refused(source.open(MessageId(4711))), StoreErrorKind::Gone);
     assert_eq!(whole_body(&*source, ids[1]), b"B: 2\r\n\r\n");
@@ -84,7 +86,9 @@ pub(super) fn source_outlives_owner<S: MaildropStore + Directory>(store: &S) {
     drop(maildrop);
     assert_eq!(whole_body(&*source, ids[0]), b"A: 1\r\n\r\n");
     let mut next_owner = own(store, id);
-    next_owner.remove(&ids).expect("a removal is done");
+    next_owner
+        .remove(&ids, &Removal::default())
+        .expect("a removal is done");
     assert_eq!(refused(source.open(ids[0])), StoreErrorKind::Gone);
 }
 
@@ -95,7 +99,9 @@ pub(super) fn open_body_survives_removal<S: MaildropStore + Directory>(store: &S
     let mut body = maildrop.bodies().open(ids[0]).expect("a body is opened");
     let mut octets = [0; 9];
     assert_eq!(body.read(&mut octets).expect("a body is read"), 9);
-    maildrop.remove(&ids).expect("a removal is done");
+    maildrop
+        .remove(&ids, &Removal::default())
+        .expect("a removal is done");
     let mut rest = [0; 99];
     assert_eq!(body.read(&mut rest).expect("a body is read to its end"), 11);
     assert_eq!(rest[..11], *b"123456789\r\n");

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::{add_user, deliver, numbers, own, refused, staged, whole_body};
 use crate::{
-    BodyFacts, Delivery, Directory, MaildropId, MaildropStore, MessageId, Staging, StoreErrorKind,
+    BodyFacts, Delivery, Directory, MaildropId, MaildropStore, MessageId, Removal, Staging,
+    StoreErrorKind,
 };
 
 pub(super) fn new_is_empty<S: MaildropStore + Directory>(store: &S) {
@@ -118,12 +119,24 @@ pub(super) fn removes_what_is_named<S: MaildropStore + Directory>(store: &S) {
         MessageId(999),
         ids[64],
     ];
-    assert_eq!(maildrop.remove(&some).expect("a removal is done"), 4);
     assert_eq!(
-        maildrop.remove(&some).expect("what is gone is passed over"),
+        maildrop
+            .remove(&some, &Removal::default())
+            .expect("a removal is done"),
+        4
+    );
+    assert_eq!(
+        maildrop
+            .remove(&some, &Removal::default())
+            .expect("what is gone is passed over"),
         0
     );
-    assert_eq!(maildrop.remove(&[]).expect("nothing is removed"), 0);
+    assert_eq!(
+        maildrop
+            .remove(&[], &Removal::default())
+            .expect("nothing is removed"),
+        0
+    );
     let mut expected: Vec<u64> = ids.iter().map(|id| id.0).collect();
     expected.retain(|number| !some.contains(&MessageId(*number)));
     assert_eq!(numbers(&*maildrop), expected);
@@ -137,7 +150,9 @@ pub(super) fn highest_number_is_not_used_again<S: MaildropStore + Directory>(sto
     let id = add_user(store, "ann");
     let mut maildrop = own(store, id);
     let first = deliver(store, &mut *maildrop, &[b"A: 1\n\n", b"B: 2\n\n"]);
-    maildrop.remove(&first).expect("a removal is done");
+    maildrop
+        .remove(&first, &Removal::default())
+        .expect("a removal is done");
     drop(maildrop);
     let mut maildrop = own(store, id);
     let next = deliver(store, &mut *maildrop, &[b"C: 3\n\n"])[0];
@@ -152,10 +167,12 @@ pub(super) fn revision_grows<S: MaildropStore + Directory>(store: &S) {
     let delivered = maildrop.revision();
     assert!(delivered > new);
     maildrop
-        .remove(&[MessageId(77)])
+        .remove(&[MessageId(77)], &Removal::default())
         .expect("nothing is removed");
     assert_eq!(maildrop.revision(), delivered, "nothing changed");
-    maildrop.remove(&ids).expect("a removal is done");
+    maildrop
+        .remove(&ids, &Removal::default())
+        .expect("a removal is done");
     let removed = maildrop.revision();
     assert!(removed > delivered);
     drop(maildrop);
@@ -218,7 +235,9 @@ pub(super) fn carried_decimals<S: MaildropStore + Directory>(store: &S) {
         own_number.0 > 1000,
         "{own_number} was, or may be, somebody's"
     );
-    maildrop.remove(&[own_number]).expect("a removal is done");
+    maildrop
+        .remove(&[own_number], &Removal::default())
+        .expect("a removal is done");
     drop(maildrop);
     let mut maildrop = own(store, id);
     let batch = vec![staged(store, b"A: 1\n\n", Some(&own_number.to_string()))];
@@ -299,7 +318,8 @@ pub(super) fn independent<S: MaildropStore + Directory>(store: &S) {
     deliver(store, &mut *anns, &[b"To: ann\n\n"]);
     let bobs_ids = deliver(store, &mut *bobs, &[b"To: bob\n\n", b"To: bob\n\n2\n"]);
     assert_eq!((numbers(&*anns), numbers(&*bobs)), (vec![1], vec![1, 2]));
-    bobs.remove(&bobs_ids).expect("a removal is done");
+    bobs.remove(&bobs_ids, &Removal::default())
+        .expect("a removal is done");
     assert_eq!(
         whole_body(&*anns.bodies(), MessageId(1)),
         b"To: ann\r\n\r\n"

@@ -1,7 +1,7 @@
 //! Promises that must outlive the process: everything is there again, nothing is used twice.
 
 use super::{add_user, deliver, name, numbers, own, staged, whole_body};
-use crate::{Directory, MaildropStore, NewUser};
+use crate::{Directory, MaildropStore, NewUser, Removal};
 
 pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn Fn() -> S) {
     let store = open();
@@ -28,7 +28,9 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
     maildrop
         .deliver(carried)
         .expect("a carried unique-id is taken");
-    maildrop.remove(&ids[..1]).expect("a removal is done");
+    maildrop
+        .remove(&ids[..1], &Removal::default())
+        .expect("a removal is done");
     let (messages, revision) = (maildrop.messages().to_vec(), maildrop.revision());
     drop((maildrop, store));
     for how in ["closed", "dropped", "closed"] {
@@ -64,7 +66,9 @@ pub(super) fn numbers_are_not_used_again<S: MaildropStore + Directory>(open: &dy
         let given = deliver(&store, &mut *maildrop, &[b"A: 1\n\n", b"B: 2\n\n"]);
         assert!(given[0].0 > highest, "{} after {highest}", given[0]);
         highest = given[1].0;
-        maildrop.remove(&given).expect("a removal is done");
+        maildrop
+            .remove(&given, &Removal::default())
+            .expect("a removal is done");
         assert!(numbers(&*maildrop).is_empty());
         drop(maildrop);
         let user = format!("user{round}");

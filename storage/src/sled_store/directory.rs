@@ -23,31 +23,28 @@ impl Directory for SledStore {
         self.shared.index()?.user(name)
     }
 
+    /// An alias is nobody's name, so that one look-up of each kind is enough.
+    fn resolve(&self, name: &UserName) -> Result<Option<User>, StoreError> {
+        let index = self.shared.index()?;
+        match index.alias(name)? {
+            None => index.user(name),
+            Some(whose) => index.user(&whose),
+        }
+    }
+
     fn add(&self, user: NewUser) -> Result<User, StoreError> {
         let shared = &self.shared;
         shared.poison.check()?;
         let _one_at_a_time = shared.directory();
         let index = shared.index()?;
-        if index.user(&user.name)?.is_some() {
-            let context = format!("user {} exists", user.name);
-            return Err(StoreError::new(StoreErrorKind::Duplicate, context));
-        }
+        check_free(&index, &user.name, None)?;
         let number = next_maildrop(&index, &shared.high_water())?;
         let id = MaildropId(number);
         let after = number.checked_add(1).ok_or_else(|| {
             let context = "the store has given out all its maildrop numbers";
             StoreError::new(StoreErrorKind::Invalid, context)
         })?;
-        let user = User {
-            name: user.name,
-            maildrop: id,
-            password_hash: user.password_hash,
-            pop_enabled: true,
-            use_protocol_defaults: true,
-            site: None,
-            exact_rfc822_size: None,
-            created_secs: now_secs(),
-        };
+        let user = User::new(user, id, now_secs());
         shared.set_mark(id, Sequence::NEW)?;
         let key = journal_key(id, 0, ADDING);
         let entry = JournalEntry::Folder;
@@ -85,13 +82,18 @@ impl Directory for SledStore {
         let shared = &self.shared;
         shared.poison.check()?;
         let _one_at_a_time = shared.directory();
-        let stored = find_known(&shared.index()?, &user.name)?;
+        let index = shared.index()?;
+        let stored = find_known(&index, &user.name)?;
         if stored.maildrop != user.maildrop {
             let context = format!(
                 "user {} has maildrop {}, not {}",
                 user.name, stored.maildrop, user.maildrop
             );
             return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        }
+        user.check()?;
+        for alias in &user.aliases {
+            check_free(&index, alias, Some(&user.name))?;
         }
         let id = user.maildrop;
         let key = journal_key(id, u64::MAX, CHANGING);
@@ -102,7 +104,12 @@ impl Directory for SledStore {
         let path = shared.layout.owner(id);
         let changed = write_file(&*shared.options.files, &path, &owner_file::encode(user))
             .and_then(|()| {
-                let changes = vec![put_user(user), Change::drop(TreeName::Journal, key.clone())];
+                let mut changes =
+                    vec![put_user(user), Change::drop(TreeName::Journal, key.clone())];
+                let gone = stored.aliases.iter();
+                let gone = gone.filter(|alias| !user.aliases.contains(alias));
+                changes.extend(gone.map(drop_alias));
+                changes.extend(put_aliases(user));
                 Ok(shared.committer.commit(changes, Purpose::Growth)?)
             });
         if let Err(error) = changed {
@@ -126,10 +133,13 @@ impl Directory for SledStore {
             Change::drop(TreeName::Users, name.as_str().as_bytes().to_vec()),
             Change::drop(TreeName::Maildrops, maildrop_key(id)),
         ];
-        index.scan(TreeName::Segments, &maildrop_key(id), &mut |key, _| {
-            changes.push(Change::drop(TreeName::Segments, key.to_vec()));
-            true
-        })?;
+        changes.extend(user.aliases.iter().map(drop_alias));
+        for tree in [TreeName::Segments, TreeName::Deleted] {
+            index.scan(tree, &maildrop_key(id), &mut |key, _| {
+                changes.push(Change::drop(tree, key.to_vec()));
+                true
+            })?;
+        }
         let key = journal_key(id, u64::MAX, REMOVING);
         let entry = JournalEntry::Folder;
         changes.push(Change::put(TreeName::Journal, key.clone(), entry.encode()));
@@ -170,6 +180,31 @@ fn put_user(user: &User) -> Change {
         user.name.as_str().as_bytes().to_vec(),
         encode_user(user),
     )
+}
+
+/// The records of the user's aliases.
+pub(super) fn put_aliases(user: &User) -> impl Iterator<Item = Change> {
+    user.aliases.iter().map(|alias| {
+        let key = alias.as_str().as_bytes().to_vec();
+        let whose = user.name.as_str().as_bytes().to_vec();
+        Change::put(TreeName::Aliases, key, whose)
+    })
+}
+
+fn drop_alias(alias: &UserName) -> Change {
+    Change::drop(TreeName::Aliases, alias.as_str().as_bytes().to_vec())
+}
+
+/// # Errors
+/// `Duplicate` if somebody has that name or alias; `own` is not somebody.
+fn check_free(index: &Index, name: &UserName, own: Option<&UserName>) -> Result<(), StoreError> {
+    let taken = match index.alias(name)? {
+        Some(whose) if Some(&whose) != own => format!("{name} is an alias of user {whose}"),
+        Some(_) => return Ok(()),
+        None if index.user(name)?.is_some() => format!("user {name} exists"),
+        None => return Ok(()),
+    };
+    Err(StoreError::new(StoreErrorKind::Duplicate, taken))
 }
 
 fn find_known(index: &Index, name: &UserName) -> Result<User, StoreError> {

@@ -1,4 +1,4 @@
-//! The index: five sled trees, and every call into sled. A panic in sled becomes an error here.
+//! The index: seven sled trees, and every call into sled. A panic in sled becomes an error here.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -10,9 +10,12 @@ use sled::transaction::{ConflictableTransactionError, Transactional};
 
 use super::lock::wait_until_unlocked;
 use super::record::{
-    JournalEntry, MaildropRow, decode_segment, decode_user, seal, segment_of, unseal,
+    JournalEntry, MaildropRow, decode_deleted, decode_segment, decode_user, seal, segment_of,
+    unseal,
 };
-use crate::{MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind, User, UserName};
+use crate::{
+    DeletedRecord, MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind, User, UserName,
+};
 
 /// The trees, in the order of [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +30,24 @@ pub(super) enum TreeName {
     Segments,
     /// Maildrop and two numbers to [`JournalEntry`].
     Journal,
+    /// Alias to the name of its user.
+    Aliases,
+    /// Maildrop and segment to up to 64 packed records of deleted messages.
+    Deleted,
 }
 
 /// How long another process may still have sled's file.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 
-const NAMES: [&str; 5] = ["meta", "users", "maildrops", "segments", "journal"];
+const NAMES: [&str; 7] = [
+    "meta",
+    "users",
+    "maildrops",
+    "segments",
+    "journal",
+    "aliases",
+    "deleted",
+];
 
 /// One record to be written or, without a value, removed.
 #[derive(Debug, Clone)]
@@ -64,7 +79,7 @@ pub(super) type Visit<'a> = &'a mut dyn FnMut(&[u8], Option<&[u8]>) -> bool;
 #[derive(Clone)]
 pub(super) struct Index {
     db: sled::Db,
-    trees: [sled::Tree; 5],
+    trees: [sled::Tree; 7],
     path: PathBuf,
 }
 
@@ -94,6 +109,8 @@ impl Index {
                 tree(NAMES[2])?,
                 tree(NAMES[3])?,
                 tree(NAMES[4])?,
+                tree(NAMES[5])?,
+                tree(NAMES[6])?,
             ];
             Ok(Self {
                 db,
@@ -254,6 +271,52 @@ impl Index {
         }
     }
 
+    /// The deleted messages of a maildrop, in order.
+    pub(super) fn deleted(&self, id: MaildropId) -> Result<Vec<DeletedRecord>, StoreError> {
+        let mut deleted = Vec::new();
+        let mut damage = None;
+        self.scan(TreeName::Deleted, &maildrop_key(id), &mut |key, content| {
+            let unpacked = content
+                .zip(segment_in(key))
+                .and_then(|(content, segment)| decode_deleted(segment, content, &mut deleted));
+            if unpacked.is_none() {
+                damage = Some(damaged(TreeName::Deleted, key));
+            }
+            unpacked.is_some()
+        })?;
+        damage.map_or(Ok(deleted), Err)
+    }
+
+    /// The deleted messages of one segment.
+    pub(super) fn deleted_in(
+        &self,
+        id: MaildropId,
+        segment: u64,
+    ) -> Result<Vec<DeletedRecord>, StoreError> {
+        let key = segment_key(id, segment);
+        let mut deleted = Vec::new();
+        let unpacked = match self.find(TreeName::Deleted, &key)? {
+            None => Some(()),
+            Some(content) => decode_deleted(segment, &content, &mut deleted),
+        };
+        unpacked
+            .map(|()| deleted)
+            .ok_or_else(|| damaged(TreeName::Deleted, &key))
+    }
+
+    /// Whose alias it is.
+    pub(super) fn alias(&self, alias: &UserName) -> Result<Option<UserName>, StoreError> {
+        let key = alias.as_str().as_bytes();
+        let Some(content) = self.find(TreeName::Aliases, key)? else {
+            return Ok(None);
+        };
+        let name = std::str::from_utf8(&content).ok();
+        match name.and_then(|name| UserName::new(name).ok()) {
+            Some(name) => Ok(Some(name)),
+            None => Err(damaged(TreeName::Aliases, key)),
+        }
+    }
+
     pub(super) fn user(&self, name: &UserName) -> Result<Option<User>, StoreError> {
         let key = name.as_str().as_bytes();
         match self.find(TreeName::Users, key)? {
@@ -335,10 +398,14 @@ fn segment_in(key: &[u8]) -> Option<u64> {
 fn damaged(tree: TreeName, key: &[u8]) -> StoreError {
     let place = match (tree, maildrop_in(key)) {
         (TreeName::Users, _) => format!("of user {}", String::from_utf8_lossy(key).escape_debug()),
-        (TreeName::Meta, _) | (_, None) => format!("in tree {}", NAMES[tree as usize]),
-        (TreeName::Maildrops | TreeName::Segments | TreeName::Journal, Some(id)) => {
-            format!("of maildrop {id} in tree {}", NAMES[tree as usize])
+        (TreeName::Aliases, _) => {
+            format!("of alias {}", String::from_utf8_lossy(key).escape_debug())
         }
+        (TreeName::Meta, _) | (_, None) => format!("in tree {}", NAMES[tree as usize]),
+        (
+            TreeName::Maildrops | TreeName::Segments | TreeName::Journal | TreeName::Deleted,
+            Some(id),
+        ) => format!("of maildrop {id} in tree {}", NAMES[tree as usize]),
     };
     StoreError::new(
         StoreErrorKind::Corrupt,

@@ -2,6 +2,7 @@
 //! the commit itself, done at once, and done again at the next start if nobody knows.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::Shared;
 use super::event::StoreEvent;
@@ -10,7 +11,7 @@ use super::high_water::write_file;
 use super::index::Index;
 use super::layout::{Layout, read_dir_if_there};
 use super::owner_file;
-use super::record::JournalEntry;
+use super::record::{Deletion, JournalEntry};
 use crate::{MaildropId, MessageId, StoreError};
 
 /// What could not be finished.
@@ -32,7 +33,16 @@ pub(super) fn finish_entry(
         error,
     };
     match entry {
-        JournalEntry::Unlink(messages) => unlink(files, layout, id, messages),
+        JournalEntry::Unlink(messages) => {
+            let files_of = messages.iter().map(|it| (*it, layout.body(id, *it)));
+            unlink(files, layout, id, files_of)
+        }
+        JournalEntry::Keep(messages, deletion) => keep(files, layout, id, messages, deletion),
+        JournalEntry::Forget(deleted) => {
+            let files_of = deleted.iter();
+            let files_of = files_of.map(|(it, how)| (*it, layout.deleted(id, *it, how)));
+            unlink(files, layout, id, files_of)
+        }
         JournalEntry::Folder => match index.maildrop_row(id) {
             Ok(None) => remove_folder(files, layout, id).map_err(|error| {
                 whole(StoreError::io(
@@ -60,27 +70,58 @@ fn unlink(
     files: &dyn Files,
     layout: &Layout,
     id: MaildropId,
-    messages: &[MessageId],
+    paths: impl Iterator<Item = (MessageId, PathBuf)>,
 ) -> Result<u64, Unfinished> {
-    let failed = |message| {
-        move |error| Unfinished {
-            message,
-            error: StoreError::io(format!("cannot unlink in maildrop {id}"), error),
-        }
-    };
     let mut unlinked = 0;
-    for message in messages {
-        match files.unlink(&layout.body(id, *message)) {
+    let mut last = None;
+    for (message, path) in paths {
+        last = Some(message);
+        match files.unlink(&path) {
             Ok(()) => unlinked += 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(Some(*message))(error)),
+            Err(error) => return Err(failed(id, last, "unlink")(error)),
         }
     }
-    let folder = layout.maildrop(id);
-    match files.sync_folder(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(unlinked),
-        Ok(()) => Ok(unlinked),
-        Err(error) => Err(failed(messages.first().copied())(error)),
+    sync(files, layout, id).map_err(failed(id, last, "unlink"))?;
+    Ok(unlinked)
+}
+
+/// The names of the files tell from now on that their messages were deleted.
+fn keep(
+    files: &dyn Files,
+    layout: &Layout,
+    id: MaildropId,
+    messages: &[MessageId],
+    deletion: &Deletion,
+) -> Result<u64, Unfinished> {
+    for message in messages {
+        let from = layout.body(id, *message);
+        match files.rename(&from, &layout.deleted(id, *message, deletion)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(id, Some(*message), "rename")(error)),
+        }
+    }
+    sync(files, layout, id).map_err(failed(id, messages.last().copied(), "rename"))?;
+    Ok(0)
+}
+
+fn failed(
+    id: MaildropId,
+    message: Option<MessageId>,
+    act: &str,
+) -> impl Fn(io::Error) -> Unfinished {
+    move |error| Unfinished {
+        message,
+        error: StoreError::io(format!("cannot {act} in maildrop {id}"), error),
+    }
+}
+
+/// A folder that is gone needs nothing.
+fn sync(files: &dyn Files, layout: &Layout, id: MaildropId) -> io::Result<()> {
+    match files.sync_folder(&layout.maildrop(id)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

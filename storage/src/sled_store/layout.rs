@@ -5,6 +5,9 @@
 //! STORE/index/                          sled
 //! STORE/index.damaged-N/                an index that was set aside
 //! STORE/bodies/FF/MAILDROP/MESSAGE      a message; FF is the maildrop's number modulo 256
+//! STORE/bodies/FF/MAILDROP/MESSAGE.deleted-SECONDS-REVISION[-SESSION]
+//!                                       a message that was removed and can be brought back; its
+//!                                       session in hexadecimal digits
 //! STORE/bodies/FF/MAILDROP/owner        the user of the maildrop
 //! STORE/staging/N                       messages on their way in
 //! STORE/set_aside/MAILDROP-MESSAGE-N    message files that could not be used
@@ -15,7 +18,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{MaildropId, MessageId};
+use super::record::Deletion;
+use crate::{MaildropId, MessageId, Removal};
 
 /// How many folders the maildrops are spread over: a million maildrops are 4,000 in each.
 const FAN_OUT: u64 = 256;
@@ -121,6 +125,17 @@ impl Layout {
         self.maildrop(maildrop).join(message.to_string())
     }
 
+    /// Where the message is after it was deleted so.
+    pub(super) fn deleted(
+        &self,
+        maildrop: MaildropId,
+        message: MessageId,
+        deletion: &Deletion,
+    ) -> PathBuf {
+        let name = deleted_name(message, deletion);
+        self.maildrop(maildrop).join(name)
+    }
+
     pub(super) fn owner(&self, maildrop: MaildropId) -> PathBuf {
         self.maildrop(maildrop).join("owner")
     }
@@ -139,6 +154,20 @@ impl Layout {
             }
         }
         found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The deleted messages that have a file in the maildrop's folder, in order.
+    pub(super) fn deleted_on_disk(
+        &self,
+        maildrop: MaildropId,
+    ) -> io::Result<Vec<(MessageId, Deletion)>> {
+        let entries = read_dir_if_there(&self.maildrop(maildrop))?;
+        let mut found: Vec<_> = entries
+            .iter()
+            .filter_map(|e| deleted_in(&e.file_name().to_string_lossy()))
+            .collect();
+        found.sort_unstable_by_key(|(message, deletion)| (*message, deletion.revision));
         Ok(found)
     }
 
@@ -181,6 +210,56 @@ fn number_in_use(name: &str) -> Option<u64> {
     number_of(name).filter(|number| *number <= NUMBER_MAX)
 }
 
+/// What stands between number and deletion in the name of a deleted message's file.
+const DELETED: &str = ".deleted-";
+
+fn deleted_name(message: MessageId, deletion: &Deletion) -> String {
+    use std::fmt::Write;
+    let Deletion {
+        secs,
+        revision,
+        session,
+    } = deletion;
+    let mut name = format!("{message}{DELETED}{secs}-{revision}");
+    if let Some(session) = session {
+        name.push('-');
+        for octet in session.bytes() {
+            // A string takes all that is written to it.
+            let _ = write!(name, "{octet:02x}");
+        }
+    }
+    name
+}
+
+/// The reverse, if the name is one that we write.
+fn deleted_in(name: &str) -> Option<(MessageId, Deletion)> {
+    let (number, deletion) = name.split_once(DELETED)?;
+    let message = MessageId(number_in_use(number)?);
+    let mut parts = deletion.split('-');
+    let deletion = Deletion {
+        secs: number_of(parts.next()?)?,
+        revision: number_of(parts.next()?)?,
+        session: match parts.next() {
+            None => None,
+            Some(digits) => Some(session_in(digits)?),
+        },
+    };
+    (deleted_name(message, &deletion) == name).then_some((message, deletion))
+}
+
+fn session_in(digits: &str) -> Option<Box<str>> {
+    if !digits.is_ascii() {
+        return None;
+    }
+    let octets = (0..digits.len()).step_by(2).map(|at| {
+        let digits = digits.get(at..at + 2)?;
+        u8::from_str_radix(digits, 16).ok()
+    });
+    let octets: Vec<u8> = octets.collect::<Option<_>>()?;
+    let session = String::from_utf8(octets).ok()?.into_boxed_str();
+    Removal::check_session(&session).is_ok().then_some(session)
+}
+
 fn first_free(path: impl Fn(u64) -> PathBuf) -> PathBuf {
     let mut number = 1;
     while fs::symlink_metadata(path(number)).is_ok() {
@@ -201,6 +280,36 @@ mod tests {
         assert_eq!(number_of("owner"), None);
         assert_eq!(number_of("18446744073709551615"), Some(u64::MAX));
         assert_eq!(number_of("18446744073709551616"), None);
+    }
+
+    #[test]
+    fn the_name_of_a_deleted_message_tells_all_of_its_deletion() {
+        for session in [None, Some("s"), Some("7f-3a/..~"), Some(&*"x".repeat(64))] {
+            let deletion = Deletion {
+                secs: u64::MAX,
+                revision: 12,
+                session: session.map(Box::from),
+            };
+            let name = deleted_name(MessageId(7), &deletion);
+            assert!(name.len() <= 255 && !name.contains('/'), "{name}");
+            assert_eq!(number_of(&name), None);
+            assert_eq!(deleted_in(&name), Some((MessageId(7), deletion)));
+        }
+        for other in [
+            "7.deleted-",
+            "7.deleted-1",
+            "7.deleted-01-2",
+            "07.deleted-1-2",
+            "7.deleted-1-2-",
+            "7.deleted-1-2-6",
+            "7.deleted-1-2-6A",
+            "7.deleted-1-2-ü",
+            "7.deleted-1-2-61-61",
+            ".deleted-1-2",
+            "7",
+        ] {
+            assert_eq!(deleted_in(other), None, "{other}");
+        }
     }
 
     #[test]

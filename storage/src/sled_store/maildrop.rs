@@ -1,23 +1,22 @@
 //! An owned maildrop: its live list in memory, its changes file first and index second, its
 //! removals index first and files second.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::bodies::SledBodies;
-use super::body_file::{BodyHeader, HEADER_OCTETS};
+use super::body_file::{BodyHeader, read_header};
+use super::changes::{changes_of_deleted, changes_of_delivery, changes_of_segments};
 use super::committer::{CommitError, Purpose};
-use super::files::Files;
-use super::index::{Change, TreeName, journal_key, maildrop_key, segment_key};
-use super::record::{JournalEntry, MaildropRow, SEGMENT_BITS, encode_segment, segment_of};
+use super::index::{Change, TreeName, journal_key, maildrop_key};
+use super::placed::Placed;
+use super::record::{Deletion, JournalEntry, MaildropRow};
 use super::staging::StagedFile;
 use super::{Ownership, Shared, unclaimed};
 use crate::numbering::Numbering;
 use crate::{
-    BodySource, Delivery, MaildropId, MessageId, MessageRecord, OwnedMaildrop, StoreError,
-    StoreErrorKind,
+    BodySource, DeletedRecord, Delivery, MaildropId, MessageId, MessageRecord, OwnedMaildrop,
+    Purged, Removal, StoreError, StoreErrorKind, Usage,
 };
 
 /// Messages in one journal entry: its record stays a few kilobytes.
@@ -87,10 +86,55 @@ impl SledMaildrop {
         &self.ownership.shared
     }
 
-    /// Files first, index second.
-    fn deliver_numbered(
+    fn arrival(&self, mut delivery: Delivery) -> Result<Arrival, StoreError> {
+        // The material moves out; what is left is never looked at.
+        let material = std::mem::replace(&mut delivery.material, Box::new(()));
+        match material.downcast::<StagedFile>() {
+            Ok(staged) if staged.belongs_to(self.shared()) => Ok(Arrival {
+                staged: *staged,
+                received_secs: delivery.received_secs,
+                carried_unique_id: delivery.carried_unique_id,
+            }),
+            Ok(_) | Err(_) => {
+                let context = "the delivery was staged by another store";
+                Err(StoreError::new(StoreErrorKind::Invalid, context))
+            }
+        }
+    }
+
+    fn restored(&self, record: &DeletedRecord) -> Result<Arrival, StoreError> {
+        let shared = self.shared();
+        let id = self.ownership.maildrop;
+        let path = shared.layout.deleted(id, record.id, &Deletion::of(record));
+        let context = || format!("cannot bring back message {} of maildrop {id}", record.id);
+        let files = &*shared.options.files;
+        let file = files
+            .open(&path, false)
+            .map_err(|error| StoreError::io(context(), error))?;
+        let header = read_header(files, &file, id, record.id)?;
+        Ok(Arrival {
+            staged: StagedFile::copy(shared, b"", &file, header.facts, header.body_crc)?,
+            received_secs: record.received_secs,
+            carried_unique_id: None,
+        })
+    }
+
+    /// Numbers are used from here on, whatever becomes of the messages.
+    fn admit<'a>(
         &mut self,
-        batch: Vec<(Delivery, StagedFile, MessageId)>,
+        carried: impl Iterator<Item = Option<&'a str>>,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let numbers = self.numbering.admit_all(carried)?;
+        self.shared()
+            .know_sequence(self.ownership.maildrop, self.numbering.sequence());
+        Ok(numbers)
+    }
+
+    /// Files first, index second. Deleted messages of which the new ones are made go with them.
+    fn take_in(
+        &mut self,
+        batch: Vec<(Arrival, MessageId)>,
+        replaced: &[DeletedRecord],
     ) -> Result<(), CommitError> {
         let shared = Arc::clone(self.shared());
         let id = self.ownership.maildrop;
@@ -101,36 +145,29 @@ impl SledMaildrop {
         let mut placed = Placed::new(&shared, id);
         let mut records = Vec::with_capacity(batch.len());
         let batch_count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        for (delivery, staged, message) in batch {
+        for (arrival, message) in batch {
             let header = BodyHeader {
                 maildrop: id,
                 message,
-                facts: staged.facts,
-                received_secs: delivery.received_secs,
+                facts: arrival.staged.facts,
+                received_secs: arrival.received_secs,
                 revision: row.revision,
                 batch: batch_count,
-                body_crc: staged.body_crc,
-                carried_unique_id: delivery.carried_unique_id,
+                body_crc: arrival.staged.body_crc,
+                carried_unique_id: arrival.carried_unique_id,
             };
-            let stored_octets = placed.place(staged, &header).map_err(refused)?;
+            let stored_octets = placed.place(arrival.staged, &header).map_err(refused)?;
             row.exact_octets = row.exact_octets.saturating_add(header.facts.octets);
             row.stored_octets = row.stored_octets.saturating_add(stored_octets);
-            records.push(MessageRecord {
-                id: message,
-                exact_octets: header.facts.octets,
-                stored_octets,
-                received_secs: header.received_secs,
-                carried_unique_id: header.carried_unique_id,
-            });
+            records.push(header.into_record(stored_octets));
         }
         placed.sync().map_err(refused)?;
         row.messages += records.len() as u64;
         let mut changes = changes_of_delivery(id, &self.messages, &records);
-        changes.push(Change::put(
-            TreeName::Maildrops,
-            maildrop_key(id),
-            row.encode(),
-        ));
+        let entries = self
+            .forget(replaced, &mut row, &mut changes)
+            .map_err(refused)?;
+        changes.push(put_row(id, &row));
         match shared.committer.commit(changes, Purpose::Growth) {
             Ok(()) => {}
             Err(refused @ CommitError::Refused(_)) => return Err(refused),
@@ -143,8 +180,69 @@ impl SledMaildrop {
         placed.keep();
         self.row = row;
         self.messages.append(&mut records);
+        self.finish(entries);
         Ok(())
     }
+
+    /// Adds the changes by which deleted messages go for good. Returns what is to be done after
+    /// the commit.
+    fn forget(
+        &self,
+        gone: &[DeletedRecord],
+        row: &mut MaildropRow,
+        changes: &mut Vec<Change>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let id = self.ownership.maildrop;
+        let ids: Vec<MessageId> = gone.iter().map(|record| record.id).collect();
+        let index = self.shared().index()?;
+        changes.extend(changes_of_deleted(&index, id, &[], &ids)?);
+        for record in gone {
+            row.deleted = row.deleted.saturating_sub(1);
+            row.deleted_octets = row.deleted_octets.saturating_sub(record.stored_octets);
+        }
+        let forget = |records: &[DeletedRecord]| {
+            let files = records.iter().map(|it| (it.id, Deletion::of(it)));
+            JournalEntry::Forget(files.collect())
+        };
+        let entries = gone.chunks(JOURNAL_ENTRY_MESSAGES_MAX).map(forget);
+        Ok(journalled(id, row.revision, entries, changes))
+    }
+
+    /// The journal has them: what cannot be done now is done later.
+    fn finish(&self, entries: Vec<Entry>) {
+        for (key, entry) in entries {
+            self.shared().finish(key, self.ownership.maildrop, entry);
+        }
+    }
+}
+
+/// A message that is to get a file, a number and a place in the index.
+struct Arrival {
+    staged: StagedFile,
+    received_secs: u64,
+    carried_unique_id: Option<Box<str>>,
+}
+
+/// The key of a journal entry, and the entry.
+type Entry = (Vec<u8>, JournalEntry);
+
+fn journalled(
+    id: MaildropId,
+    revision: u64,
+    entries: impl Iterator<Item = JournalEntry>,
+    changes: &mut Vec<Change>,
+) -> Vec<Entry> {
+    let keyed = (0..)
+        .zip(entries)
+        .map(|(part, entry)| (journal_key(id, revision, part), entry));
+    let entries: Vec<Entry> = keyed.collect();
+    let put = |(key, entry): &Entry| Change::put(TreeName::Journal, key.clone(), entry.encode());
+    changes.extend(entries.iter().map(put));
+    entries
+}
+
+fn put_row(id: MaildropId, row: &MaildropRow) -> Change {
+    Change::put(TreeName::Maildrops, maildrop_key(id), row.encode())
 }
 
 impl OwnedMaildrop for SledMaildrop {
@@ -172,46 +270,29 @@ impl OwnedMaildrop for SledMaildrop {
         if deliveries.is_empty() {
             return Ok(Vec::new());
         }
-        let mut batch = Vec::with_capacity(deliveries.len());
-        for mut delivery in deliveries {
-            // The material moves out; what is left is never looked at.
-            let material = std::mem::replace(&mut delivery.material, Box::new(()));
-            match material.downcast::<StagedFile>() {
-                Ok(staged) if staged.belongs_to(self.shared()) => batch.push((delivery, *staged)),
-                Ok(_) | Err(_) => {
-                    let context = "the delivery was staged by another store";
-                    return Err(StoreError::new(StoreErrorKind::Invalid, context));
-                }
-            }
+        let mut arrivals = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            arrivals.push(self.arrival(delivery)?);
         }
-        let carried: Vec<Box<str>> = batch
+        let carried: Vec<Option<Box<str>>> = arrivals
             .iter()
-            .filter_map(|(delivery, _)| delivery.carried_unique_id.clone())
+            .map(|arrival| arrival.carried_unique_id.clone())
             .collect();
-        let numbers = self.numbering.admit_all(
-            batch
-                .iter()
-                .map(|(delivery, _)| delivery.carried_unique_id.as_deref()),
-        )?;
-        // Used from now on, whatever becomes of the delivery.
-        self.shared()
-            .know_sequence(self.id(), self.numbering.sequence());
-        let batch = batch.into_iter().zip(&numbers);
-        let batch = batch
-            .map(|((delivery, staged), number)| (delivery, staged, *number))
-            .collect();
-        match self.deliver_numbered(batch) {
+        let numbers = self.admit(carried.iter().map(Option::as_deref))?;
+        let batch = arrivals.into_iter().zip(numbers.iter().copied()).collect();
+        match self.take_in(batch, &[]) {
             Ok(()) => Ok(numbers),
             Err(error) => {
-                self.numbering
-                    .forget(carried.iter().map(|unique_id| &**unique_id));
+                let carried = carried.iter().flatten();
+                self.numbering.forget(carried.map(|unique_id| &**unique_id));
                 Err(error.into())
             }
         }
     }
 
-    fn remove(&mut self, messages: &[MessageId]) -> Result<usize, StoreError> {
+    fn remove(&mut self, messages: &[MessageId], removal: &Removal) -> Result<usize, StoreError> {
         self.shared().poison.check()?;
+        removal.check()?;
         let mut wanted = messages.to_vec();
         wanted.sort_unstable();
         let (removed, kept): (Vec<MessageRecord>, Vec<MessageRecord>) = self
@@ -232,156 +313,142 @@ impl OwnedMaildrop for SledMaildrop {
             row.stored_octets = row.stored_octets.saturating_sub(record.stored_octets);
         }
         let ids: Vec<MessageId> = removed.iter().map(|record| record.id).collect();
-        let mut changes = changes_of_removal(id, &kept, &ids);
-        changes.push(Change::put(
-            TreeName::Maildrops,
-            maildrop_key(id),
-            row.encode(),
-        ));
-        let mut entries = Vec::new();
-        for (part, ids) in (0..).zip(ids.chunks(JOURNAL_ENTRY_MESSAGES_MAX)) {
-            let key = journal_key(id, row.revision, part);
-            let entry = JournalEntry::Unlink(ids.to_vec());
-            changes.push(Change::put(TreeName::Journal, key.clone(), entry.encode()));
-            entries.push((key, id, entry));
+        let carried: Vec<Box<str>> = removed
+            .iter()
+            .filter_map(|record| record.carried_unique_id.clone())
+            .collect();
+        let count = removed.len();
+        let mut changes = changes_of_segments(id, &kept, &ids);
+        if removal.keep {
+            let into_deleted = |it: MessageRecord| it.into_deleted(row.revision, removal);
+            let deleted: Vec<_> = removed.into_iter().map(into_deleted).collect();
+            let index = self.shared().index()?;
+            changes.extend(changes_of_deleted(&index, id, &deleted, &[])?);
+            for record in &deleted {
+                row.deleted += 1;
+                row.deleted_octets = row.deleted_octets.saturating_add(record.stored_octets);
+            }
         }
+        let entry = |ids: &[MessageId]| match removal.keep {
+            true => JournalEntry::Keep(ids.to_vec(), Deletion::by(removal, row.revision)),
+            false => JournalEntry::Unlink(ids.to_vec()),
+        };
+        let entries = ids.chunks(JOURNAL_ENTRY_MESSAGES_MAX).map(entry);
+        let entries = journalled(id, row.revision, entries, &mut changes);
+        changes.push(put_row(id, &row));
         self.shared().committer.commit(changes, Purpose::Removal)?;
         self.row = row;
         self.messages = kept;
-        let carried = removed
-            .iter()
-            .filter_map(|record| record.carried_unique_id.as_deref());
-        self.numbering.forget(carried);
-        for (key, maildrop, entry) in entries {
-            self.shared().finish(key, maildrop, entry);
-        }
-        Ok(removed.len())
+        self.numbering
+            .forget(carried.iter().map(|unique_id| &**unique_id));
+        self.finish(entries);
+        Ok(count)
     }
-}
 
-/// The segments that get longer.
-fn changes_of_delivery(
-    id: MaildropId,
-    live: &[MessageRecord],
-    added: &[MessageRecord],
-) -> Vec<Change> {
-    let Some(first) = added.first() else {
-        return Vec::new();
-    };
-    let begin = MessageId(segment_of(first.id) << SEGMENT_BITS);
-    let from = live.partition_point(|record| record.id < begin);
-    let touched: Vec<&MessageRecord> = live[from..].iter().chain(added).collect();
-    let segments = touched.chunk_by(|one, two| segment_of(one.id) == segment_of(two.id));
-    let put = |records: &[&MessageRecord]| {
-        let key = segment_key(id, segment_of(records[0].id));
-        Change::put(
-            TreeName::Segments,
-            key,
-            encode_segment(records.iter().copied()),
-        )
-    };
-    segments.map(put).collect()
-}
+    fn deleted(&self) -> Result<Vec<DeletedRecord>, StoreError> {
+        self.shared().index()?.deleted(self.id())
+    }
 
-/// The segments that get shorter or go.
-fn changes_of_removal(id: MaildropId, kept: &[MessageRecord], gone: &[MessageId]) -> Vec<Change> {
-    let segments = gone.chunk_by(|one, two| segment_of(*one) == segment_of(*two));
-    let change = |ids: &[MessageId]| {
-        let segment = segment_of(ids[0]);
-        let from = kept.partition_point(|record| segment_of(record.id) < segment);
-        let rest = &kept[from..];
-        let rest = &rest[..rest.partition_point(|record| segment_of(record.id) == segment)];
-        let key = segment_key(id, segment);
-        match rest {
-            [] => Change::drop(TreeName::Segments, key),
-            rest => Change::put(TreeName::Segments, key, encode_segment(rest.iter())),
+    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+        self.shared().poison.check()?;
+        let mut wanted = ids.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut replaced = self.deleted()?;
+        replaced.retain(|record| wanted.binary_search(&record.id).is_ok());
+        let found = |id: &&MessageId| replaced.binary_search_by_key(*id, |it| it.id).is_err();
+        if let Some(missing) = wanted.iter().find(found) {
+            let context = format!("there is no deleted message {missing} to be brought back");
+            return Err(StoreError::new(StoreErrorKind::Gone, context));
         }
-    };
-    segments.map(change).collect()
+        if replaced.is_empty() {
+            return Ok(Vec::new());
+        }
+        let restore = |record: &DeletedRecord| self.restored(record);
+        let arrivals: Vec<Arrival> = replaced.iter().map(restore).collect::<Result<_, _>>()?;
+        let numbers = self.admit(arrivals.iter().map(|_| None))?;
+        let batch = arrivals.into_iter().zip(numbers.iter().copied()).collect();
+        self.take_in(batch, &replaced)?;
+        Ok(wanted.into_iter().zip(numbers).collect())
+    }
+
+    fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError> {
+        self.shared().poison.check()?;
+        if self.row.deleted == 0 {
+            return Ok(Purged::default());
+        }
+        let mut gone = self.deleted()?;
+        gone.retain(|record| record.deleted_secs < deleted_before_secs);
+        if gone.is_empty() {
+            return Ok(Purged::default());
+        }
+        let mut row = self.row;
+        row.revision += 1;
+        row.sequence = self.numbering.sequence();
+        let mut changes = Vec::new();
+        let entries = self.forget(&gone, &mut row, &mut changes)?;
+        changes.push(put_row(self.id(), &row));
+        self.shared().committer.commit(changes, Purpose::Removal)?;
+        self.row = row;
+        self.finish(entries);
+        Ok(Purged {
+            messages: gone.len() as u64,
+            stored_octets: gone.iter().map(|record| record.stored_octets).sum(),
+        })
+    }
+
+    fn mark_read(&mut self, ids: &[MessageId]) -> Result<usize, StoreError> {
+        self.shared().poison.check()?;
+        let mut news = ids.to_vec();
+        news.sort_unstable();
+        news.dedup();
+        let place = |id: &MessageId| self.messages.binary_search_by_key(id, |it| it.id).ok();
+        let mut places: Vec<usize> = news.iter().filter_map(place).collect();
+        places.retain(|place| !self.messages[*place].read);
+        if places.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<MessageId> = places.iter().map(|it| self.messages[*it].id).collect();
+        for place in &places {
+            self.messages[*place].read = true;
+        }
+        let changes = changes_of_segments(self.id(), &self.messages, &ids);
+        let outcome = self.shared().committer.commit(changes, Purpose::Removal);
+        if let Err(error) = outcome {
+            for place in places {
+                self.messages[place].read = false;
+            }
+            return Err(error.into());
+        }
+        Ok(ids.len())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            messages: self.row.messages,
+            exact_octets: self.row.exact_octets,
+            stored_octets: self.row.stored_octets,
+        }
+    }
+
+    fn quota_warned(&self) -> bool {
+        self.row.quota_warned
+    }
+
+    fn set_quota_warned(&mut self, warned: bool) -> Result<(), StoreError> {
+        self.shared().poison.check()?;
+        if self.row.quota_warned == warned {
+            return Ok(());
+        }
+        let mut row = self.row;
+        row.quota_warned = warned;
+        let changes = vec![put_row(self.id(), &row)];
+        self.shared().committer.commit(changes, Purpose::Removal)?;
+        self.row = row;
+        Ok(())
+    }
 }
 
 fn refused(error: StoreError) -> CommitError {
     CommitError::Refused(error)
-}
-
-/// Files that have their final names, but no index entry yet. Dropped, they are unlinked.
-struct Placed<'a> {
-    shared: &'a Shared,
-    maildrop: MaildropId,
-    paths: Vec<PathBuf>,
-}
-
-impl<'a> Placed<'a> {
-    fn new(shared: &'a Shared, maildrop: MaildropId) -> Self {
-        Self {
-            shared,
-            maildrop,
-            paths: Vec::new(),
-        }
-    }
-
-    /// Completes a staged file and gives it its name. Returns the octets that it occupies.
-    fn place(&mut self, mut staged: StagedFile, header: &BodyHeader) -> Result<u64, StoreError> {
-        let files: &dyn Files = &*self.shared.options.files;
-        let context = || format!("cannot store a message in maildrop {}", self.maildrop);
-        let path = self.shared.layout.body(self.maildrop, header.message);
-        let write = || {
-            let file = files.open(staged.temporary.path(), true)?;
-            files.write_at(&file, &header.encode(), 0)?;
-            if self.shared.syncs() {
-                files.sync(&file)?;
-            }
-            let stored_octets = occupied_octets(&file.metadata()?, header.facts.octets);
-            files.rename(staged.temporary.path(), &path)?;
-            Ok(stored_octets)
-        };
-        let stored_octets = write().map_err(|error| StoreError::io(context(), error))?;
-        staged.temporary.placed();
-        self.paths.push(path);
-        Ok(stored_octets)
-    }
-
-    /// Makes the names durable.
-    fn sync(&self) -> Result<(), StoreError> {
-        if !self.shared.syncs() {
-            return Ok(());
-        }
-        let folder = self.shared.layout.maildrop(self.maildrop);
-        self.shared
-            .options
-            .files
-            .sync_folder(&folder)
-            .map_err(|error| {
-                let context = format!("cannot store a message in maildrop {}", self.maildrop);
-                StoreError::io(context, error)
-            })
-    }
-
-    fn keep(&mut self) {
-        self.paths.clear();
-    }
-}
-
-impl Drop for Placed<'_> {
-    fn drop(&mut self) {
-        if self.paths.is_empty() {
-            return;
-        }
-        let files = &self.shared.options.files;
-        for path in &self.paths {
-            // What stays is found at the next start: see `unclaimed`.
-            let _ = files.unlink(path);
-        }
-        let _ = files.sync_folder(&self.shared.layout.maildrop(self.maildrop));
-    }
-}
-
-/// What the file occupies (MS-STANXPOP3 2.1.4); on a file system that does not say, its length.
-pub(super) fn occupied_octets(metadata: &std::fs::Metadata, body_octets: u64) -> u64 {
-    /// The unit of `st_blocks`, whatever the file system's blocks are.
-    const UNIT_OCTETS: u64 = 512;
-    match metadata.blocks().saturating_mul(UNIT_OCTETS) {
-        0 => HEADER_OCTETS.saturating_add(body_octets),
-        octets => octets,
-    }
 }

@@ -6,6 +6,7 @@
 
 mod bodies;
 mod body_file;
+mod changes;
 mod committer;
 mod consistency;
 mod directory;
@@ -20,6 +21,7 @@ mod maildrop;
 mod open;
 mod options;
 mod owner_file;
+mod placed;
 mod probe;
 mod rebuild;
 mod record;

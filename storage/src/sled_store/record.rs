@@ -1,11 +1,19 @@
 //! The index's records: small, packed, and each with a checksum over its key and its content.
 
+mod journal;
+mod user;
+
 use crate::numbering::Sequence;
-use crate::{MaildropId, MessageId, MessageRecord, User, UserName};
+use crate::{DeletedRecord, MessageId, MessageRecord};
+
+pub(super) use journal::{Deletion, JournalEntry};
+pub(super) use user::{decode_user, encode_user};
 
 /// Numbers that share a segment have these bits in common: 64 messages, about 750 octets, so a
 /// delivery or a removal rewrites little, and a log-on reads few records.
 pub(super) const SEGMENT_BITS: u32 = 6;
+
+const OFFSET_MAX: u64 = (1 << SEGMENT_BITS) - 1;
 
 /// What the index knows of a maildrop as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +23,10 @@ pub(super) struct MaildropRow {
     pub(super) messages: u64,
     pub(super) exact_octets: u64,
     pub(super) stored_octets: u64,
-}
-
-/// What remains to be done after a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JournalEntry {
-    /// The files of these messages are to be unlinked.
-    Unlink(Vec<MessageId>),
-    /// The maildrop's folder is to be removed, unless the index has the maildrop.
-    Folder,
-    /// The maildrop's owner file is to be written from what the index knows of this user.
-    Owner(UserName),
+    pub(super) quota_warned: bool,
+    /// Messages that were removed and whose bodies were kept, and the octets that they occupy.
+    pub(super) deleted: u64,
+    pub(super) deleted_octets: u64,
 }
 
 impl MaildropRow {
@@ -35,6 +36,9 @@ impl MaildropRow {
         messages: 0,
         exact_octets: 0,
         stored_octets: 0,
+        quota_warned: false,
+        deleted: 0,
+        deleted_octets: 0,
     };
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -45,12 +49,15 @@ impl MaildropRow {
         put(&mut out, self.messages);
         put(&mut out, self.exact_octets);
         put(&mut out, self.stored_octets);
+        put(&mut out, u64::from(self.quota_warned));
+        put(&mut out, self.deleted);
+        put(&mut out, self.deleted_octets);
         out
     }
 
     pub(super) fn decode(octets: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(octets);
-        let row = Self {
+        let mut row = Self {
             sequence: Sequence {
                 next: cursor.number()?,
                 first_own: cursor.number()?,
@@ -59,7 +66,14 @@ impl MaildropRow {
             messages: cursor.number()?,
             exact_octets: cursor.number()?,
             stored_octets: cursor.number()?,
+            ..Self::NEW
         };
+        // Rows from before bodies were kept end here.
+        if !cursor.is_at_end() {
+            row.quota_warned = cursor.flag()?;
+            row.deleted = cursor.number()?;
+            row.deleted_octets = cursor.number()?;
+        }
         cursor.end()?;
         Some(row)
     }
@@ -74,14 +88,14 @@ pub(super) fn segment_of(message: MessageId) -> u64 {
 pub(super) fn encode_segment<'a>(records: impl Iterator<Item = &'a MessageRecord>) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     for record in records {
-        put(&mut out, record.id.0 & ((1 << SEGMENT_BITS) - 1));
+        put(
+            &mut out,
+            offset_of(record.id) | u64::from(record.read) << SEGMENT_BITS,
+        );
         put(&mut out, record.exact_octets);
         put(&mut out, record.stored_octets);
         put(&mut out, record.received_secs);
-        put_octets(
-            &mut out,
-            record.carried_unique_id.as_deref().unwrap_or("").as_bytes(),
-        );
+        put_text(&mut out, record.carried_unique_id.as_deref());
     }
     out
 }
@@ -95,8 +109,9 @@ pub(super) fn decode_segment(
     let mut cursor = Cursor(octets);
     let mut lowest = 0;
     while !cursor.0.is_empty() {
-        let offset = cursor.number()?;
-        if offset < lowest || offset >> SEGMENT_BITS != 0 {
+        let offset_and_read = cursor.number()?;
+        let offset = offset_and_read & OFFSET_MAX;
+        if offset < lowest || offset_and_read >> SEGMENT_BITS > 1 {
             return None;
         }
         lowest = offset + 1;
@@ -105,117 +120,60 @@ pub(super) fn decode_segment(
             exact_octets: cursor.number()?,
             stored_octets: cursor.number()?,
             received_secs: cursor.number()?,
-            carried_unique_id: match cursor.text()? {
-                "" => None,
-                text => Some(text.into()),
-            },
+            carried_unique_id: cursor.text_if_any()?,
+            // Earlier records never have the bit.
+            read: offset_and_read > OFFSET_MAX,
         });
     }
     Some(())
 }
 
-/// Packs a user; the name stands first, so that an owner file says whose it is.
-pub(super) fn encode_user(user: &User) -> Vec<u8> {
-    let mut out = Vec::with_capacity(160);
-    put_octets(&mut out, user.name.as_str().as_bytes());
-    put(&mut out, user.maildrop.0);
-    put(&mut out, user.created_secs);
-    out.push(u8::from(user.pop_enabled));
-    out.push(match user.exact_rfc822_size {
-        None => 0,
-        Some(false) => 1,
-        Some(true) => 2,
-    });
-    out.push(u8::from(user.password_hash.is_some()));
-    put_octets(
-        &mut out,
-        user.password_hash.as_deref().unwrap_or("").as_bytes(),
-    );
-    out.push(u8::from(user.use_protocol_defaults));
-    if let Some(site) = &user.site {
-        put_octets(&mut out, site.as_bytes());
+/// Packs the records of one segment of deleted messages.
+pub(super) fn encode_deleted<'a>(records: impl Iterator<Item = &'a DeletedRecord>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(32);
+    for record in records {
+        put(&mut out, offset_of(record.id));
+        put(&mut out, record.exact_octets);
+        put(&mut out, record.stored_octets);
+        put(&mut out, record.received_secs);
+        put(&mut out, record.deleted_secs);
+        put(&mut out, record.revision);
+        put_text(&mut out, record.session.as_deref());
+        put_text(&mut out, record.carried_unique_id.as_deref());
     }
     out
 }
 
-/// The reverse.
-pub(super) fn decode_user(octets: &[u8]) -> Option<User> {
+/// Appends the records of a segment of deleted messages to `out`; `None` if they are not in order.
+pub(super) fn decode_deleted(
+    segment: u64,
+    octets: &[u8],
+    out: &mut Vec<DeletedRecord>,
+) -> Option<()> {
     let mut cursor = Cursor(octets);
-    let name = UserName::new(cursor.text()?).ok()?;
-    let maildrop = MaildropId(cursor.number()?);
-    let created_secs = cursor.number()?;
-    let pop_enabled = cursor.flag()?;
-    let exact_rfc822_size = match cursor.number()? {
-        0 => None,
-        1 => Some(false),
-        2 => Some(true),
-        _ => return None,
-    };
-    let has_password = cursor.flag()?;
-    let password_hash = Some(cursor.text()?.to_owned()).filter(|_| has_password);
-    // Earlier records end here, and an override of theirs acts.
-    let use_protocol_defaults = match cursor.is_at_end() {
-        true => exact_rfc822_size.is_none(),
-        false => cursor.flag()?,
-    };
-    // So do records of users without a site.
-    let site = match cursor.is_at_end() {
-        true => None,
-        false => Some(cursor.text()?.into()),
-    };
-    cursor.end()?;
-    Some(User {
-        name,
-        maildrop,
-        password_hash,
-        pop_enabled,
-        use_protocol_defaults,
-        exact_rfc822_size,
-        site,
-        created_secs,
-    })
+    let mut lowest = 0;
+    while !cursor.0.is_empty() {
+        let offset = cursor.number()?;
+        if offset < lowest || offset > OFFSET_MAX {
+            return None;
+        }
+        lowest = offset + 1;
+        out.push(DeletedRecord {
+            id: MessageId((segment << SEGMENT_BITS) | offset),
+            exact_octets: cursor.number()?,
+            stored_octets: cursor.number()?,
+            received_secs: cursor.number()?,
+            deleted_secs: cursor.number()?,
+            revision: cursor.number()?,
+            session: cursor.text_if_any()?,
+            carried_unique_id: cursor.text_if_any()?,
+        });
+    }
+    Some(())
 }
 
-impl JournalEntry {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        match self {
-            Self::Unlink(messages) => {
-                put(&mut out, 1);
-                let mut before = 0;
-                for message in messages {
-                    put(&mut out, message.0.wrapping_sub(before));
-                    before = message.0;
-                }
-            }
-            Self::Folder => put(&mut out, 2),
-            Self::Owner(name) => {
-                put(&mut out, 3);
-                put_octets(&mut out, name.as_str().as_bytes());
-            }
-        }
-        out
-    }
-
-    pub(super) fn decode(octets: &[u8]) -> Option<Self> {
-        let mut cursor = Cursor(octets);
-        let entry = match cursor.number()? {
-            1 => {
-                let mut messages = Vec::new();
-                let mut before = 0_u64;
-                while !cursor.0.is_empty() {
-                    before = before.wrapping_add(cursor.number()?);
-                    messages.push(MessageId(before));
-                }
-                Self::Unlink(messages)
-            }
-            2 => Self::Folder,
-            3 => Self::Owner(UserName::new(cursor.text()?).ok()?),
-            _ => return None,
-        };
-        cursor.end()?;
-        Some(entry)
-    }
+fn offset_of(message: MessageId) -> u64 {
+    message.0 & OFFSET_MAX
 }
 
 /// Content with its checksum, which also covers the key: a record in the wrong place is damaged.
@@ -252,6 +210,11 @@ fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
     out.extend_from_slice(octets);
 }
 
+/// A text that may be missing, but is never empty.
+fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+    put_octets(out, text.unwrap_or("").as_bytes());
+}
+
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -285,6 +248,17 @@ impl<'a> Cursor<'a> {
         let (text, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         std::str::from_utf8(text).ok()
+    }
+
+    fn text_if_any(&mut self) -> Option<Option<Box<str>>> {
+        let text = self.text()?;
+        Some(Some(text).filter(|text| !text.is_empty()).map(Box::from))
+    }
+
+    /// How many items follow; each takes an octet at least.
+    fn count(&mut self) -> Option<usize> {
+        let count = usize::try_from(self.number()?).ok()?;
+        (count <= self.0.len()).then_some(count)
     }
 
     fn is_at_end(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Messages on their way in: a temporary file that becomes the message's file, or vanishes.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Shared;
 use super::body_file::HEADER_OCTETS;
 use crate::body::normalise::Normaliser;
+use crate::body::trace::{check_trace, facts_with_trace};
 use crate::numbering::check_unique_id;
-use crate::{BodyFacts, Delivery, StagedBody, Staging, StoreError, StoreErrorKind};
+use crate::{BodyFacts, Delivery, SharedBody, StagedBody, Staging, StoreError, StoreErrorKind};
 
 /// Octets collected before they are written: few calls for a large message, one for most.
 const BUFFER_OCTETS: usize = 64 * 1024;
@@ -71,6 +73,38 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
+    /// The same octets once more.
+    pub(super) fn copy(
+        shared: &Arc<Shared>,
+        trace: &[u8],
+        from: &File,
+        facts: BodyFacts,
+        body_crc: u32,
+    ) -> Result<Self, StoreError> {
+        let temporary = TemporaryFile::new(shared);
+        let files = &*shared.options.files;
+        let copy = || {
+            let to = files.create(&temporary.path)?;
+            let mut buffer = vec![0; BUFFER_OCTETS];
+            files.write_at(&to, trace, HEADER_OCTETS)?;
+            let mut offset = HEADER_OCTETS;
+            loop {
+                let count = files.read_at(from, &mut buffer, offset)?;
+                if count == 0 {
+                    return Ok(());
+                }
+                files.write_at(&to, &buffer[..count], offset + trace.len() as u64)?;
+                offset += count as u64;
+            }
+        };
+        copy().map_err(|error| StoreError::io("cannot copy a message", error))?;
+        Ok(Self {
+            temporary,
+            facts,
+            body_crc,
+        })
+    }
+
     pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
         Arc::ptr_eq(&self.temporary.shared, shared)
     }
@@ -106,7 +140,7 @@ pub(super) fn stage(
 
 struct SledStaged {
     temporary: TemporaryFile,
-    file: std::fs::File,
+    file: File,
     staging: Staging,
     normaliser: Normaliser,
     buffer: Vec<u8>,
@@ -194,6 +228,16 @@ impl SledStaged {
     }
 }
 
+impl SledStaged {
+    fn facts(&self) -> BodyFacts {
+        BodyFacts {
+            octets: self.normaliser.octets(),
+            header_octets: self.normaliser.header_octets(),
+            dot_lines: self.normaliser.dot_lines(),
+        }
+    }
+}
+
 impl Write for SledStaged {
     fn write(&mut self, input: &[u8]) -> io::Result<usize> {
         match self.take(input) {
@@ -220,11 +264,7 @@ impl Write for SledStaged {
 impl StagedBody for SledStaged {
     fn finish(mut self: Box<Self>) -> Result<Delivery, StoreError> {
         self.end()?;
-        let facts = BodyFacts {
-            octets: self.normaliser.octets(),
-            header_octets: self.normaliser.header_octets(),
-            dot_lines: self.normaliser.dot_lines(),
-        };
+        let facts = self.facts();
         let Self {
             temporary,
             staging,
@@ -240,6 +280,62 @@ impl StagedBody for SledStaged {
                 facts,
                 body_crc: sum.finalize(),
             }),
+        })
+    }
+
+    fn finish_shared(mut self: Box<Self>) -> Result<Box<dyn SharedBody>, StoreError> {
+        self.end()?;
+        let facts = self.facts();
+        let Self {
+            temporary,
+            file,
+            staging,
+            sum,
+            ..
+        } = *self;
+        Ok(Box::new(SledShared {
+            temporary,
+            file,
+            facts,
+            sum,
+            received_secs: staging.received_secs.unwrap_or_else(now_secs),
+            carried_unique_id: staging.carried_unique_id,
+        }))
+    }
+}
+
+struct SledShared {
+    temporary: TemporaryFile,
+    file: File,
+    facts: BodyFacts,
+    sum: crc32fast::Hasher,
+    received_secs: u64,
+    carried_unique_id: Option<Box<str>>,
+}
+
+impl SharedBody for SledShared {
+    fn facts(&self) -> BodyFacts {
+        self.facts
+    }
+
+    fn delivery(&self, trace: &[u8]) -> Result<Delivery, StoreError> {
+        check_trace(trace)?;
+        let facts = facts_with_trace(trace, self.facts);
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(trace);
+        sum.combine(&self.sum);
+        let shared = &self.temporary.shared;
+        Ok(Delivery {
+            facts,
+            received_secs: self.received_secs,
+            carried_unique_id: self.carried_unique_id.clone(),
+            material: Box::new(StagedFile::copy(
+                shared,
+                trace,
+                &self.file,
+                facts,
+                sum.finalize(),
+            )?),
         })
     }
 }

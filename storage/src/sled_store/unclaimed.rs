@@ -13,8 +13,8 @@ use super::committer::Purpose;
 use super::event::StoreEvent;
 use super::index::{Change, TreeName, maildrop_key, segment_key};
 use super::layout::Layout;
-use super::maildrop::occupied_octets;
 use super::options::SledStoreOptions;
+use super::placed::occupied_octets;
 use super::probe::tells_nothing_of_the_file;
 use super::record::{JournalEntry, MaildropRow, encode_segment, segment_of};
 use crate::numbering::{Sequence, decimal_in};
@@ -103,8 +103,14 @@ fn unclaimed(
     let mut pending = HashSet::new();
     for (maildrop, entry) in shared.unfinished().values() {
         match entry {
-            JournalEntry::Unlink(removed) if *maildrop == id => pending.extend(removed.clone()),
-            JournalEntry::Unlink(_) | JournalEntry::Folder | JournalEntry::Owner(_) => {}
+            JournalEntry::Unlink(removed) | JournalEntry::Keep(removed, _) if *maildrop == id => {
+                pending.extend(removed.clone());
+            }
+            JournalEntry::Unlink(_)
+            | JournalEntry::Keep(..)
+            | JournalEntry::Forget(_)
+            | JournalEntry::Folder
+            | JournalEntry::Owner(_) => {}
         }
     }
     let mut found = shared.layout.messages_on_disk(id).map_err(|error| {
@@ -233,6 +239,7 @@ impl BodyHeader {
             stored_octets,
             received_secs: self.received_secs,
             carried_unique_id: self.carried_unique_id,
+            read: false,
         }
     }
 }

@@ -244,8 +244,10 @@ impl Verification<'_> {
                 continue;
             }
             let due = pending.iter().any(|entry| match entry {
-                JournalEntry::Unlink(messages) => messages.contains(&message),
-                JournalEntry::Folder | JournalEntry::Owner(_) => false,
+                JournalEntry::Unlink(messages) | JournalEntry::Keep(messages, _) => {
+                    messages.contains(&message)
+                }
+                JournalEntry::Forget(_) | JournalEntry::Folder | JournalEntry::Owner(_) => false,
             });
             let what = if due {
                 "was removed"
@@ -329,7 +331,10 @@ impl Verification<'_> {
                     .flatten()
                     .any(|entry| match entry {
                         JournalEntry::Owner(_) => true,
-                        JournalEntry::Unlink(_) | JournalEntry::Folder => false,
+                        JournalEntry::Unlink(_)
+                        | JournalEntry::Keep(..)
+                        | JournalEntry::Forget(_)
+                        | JournalEntry::Folder => false,
                     });
                 let severity = if due {
                     Severity::Note

@@ -26,15 +26,16 @@ impl Users {
         let maildrop = users
             .get(&name)
             .map_or(MaildropId(users.len() as u64), |known| known.maildrop);
-        let user = User {
+        let new = NewUser {
             name: name.clone(),
-            maildrop,
             password_hash: hash.map(str::to_owned),
+        };
+        let user = User {
             pop_enabled,
             use_protocol_defaults: false,
             exact_rfc822_size: Some(true),
             site: Some("north-1".into()),
-            created_secs: 0,
+            ..User::new(new, maildrop, 0)
         };
         users.insert(name, user);
     }
@@ -46,6 +47,10 @@ impl Directory for Users {
             return Err(StoreError::new(StoreErrorKind::Io, "read the directory"));
         }
         Ok(self.users.lock().unwrap().get(name).cloned())
+    }
+
+    fn resolve(&self, name: &UserName) -> Result<Option<User>, StoreError> {
+        self.find(name)
     }
 
     fn add(&self, _: NewUser) -> Result<User, StoreError> {

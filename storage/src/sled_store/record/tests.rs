@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{MaildropId, NewUser, User, UserName};
 
 fn records() -> impl Strategy<Value = Vec<MessageRecord>> {
     let record = (
@@ -10,9 +11,10 @@ fn records() -> impl Strategy<Value = Vec<MessageRecord>> {
         any::<u64>(),
         any::<u64>(),
         prop::option::of("[!-~]{1,70}"),
+        any::<bool>(),
     );
     prop::collection::btree_map(0_u64..64, record, 0..64).prop_map(|by_offset| {
-        let record = |(offset, (exact_octets, stored_octets, received_secs, carried))| {
+        let record = |(offset, (exact_octets, stored_octets, received_secs, carried, read))| {
             let carried: Option<String> = carried;
             MessageRecord {
                 id: MessageId(5 << SEGMENT_BITS | offset),
@@ -20,6 +22,7 @@ fn records() -> impl Strategy<Value = Vec<MessageRecord>> {
                 stored_octets,
                 received_secs,
                 carried_unique_id: carried.map(String::into_boxed_str),
+                read,
             }
         };
         by_offset.into_iter().map(record).collect()
@@ -35,13 +38,16 @@ proptest! {
     }
 
     #[test]
-    fn a_row_comes_back(n in prop::array::uniform6(any::<u64>())) {
+    fn a_row_comes_back(n in prop::array::uniform8(any::<u64>()), quota_warned: bool) {
         let row = MaildropRow {
             sequence: Sequence { next: n[0], first_own: n[1] },
             revision: n[2],
             messages: n[3],
             exact_octets: n[4],
             stored_octets: n[5],
+            quota_warned,
+            deleted: n[6],
+            deleted_octets: n[7],
         };
         prop_assert_eq!(MaildropRow::decode(&row.encode()), Some(row));
     }
@@ -81,15 +87,16 @@ fn users_come_back() {
         (Some(""), Some(true)),
         (Some("$argon2id$"), Some(false)),
     ] {
-        let user = User {
+        let new = NewUser {
             name: UserName::new("ünï@example.org").unwrap(),
-            maildrop: MaildropId(u64::MAX),
             password_hash: password_hash.map(str::to_owned),
+        };
+        let user = User {
             pop_enabled: exact.is_some(),
             use_protocol_defaults: exact != Some(true),
             exact_rfc822_size: exact,
             site: password_hash.map(|_| "north-1".into()),
-            created_secs: 1_800_000_000,
+            ..User::new(new, MaildropId(u64::MAX), 1_800_000_000)
         };
         assert_eq!(decode_user(&encode_user(&user)), Some(user));
     }
@@ -100,15 +107,14 @@ fn users_come_back() {
 fn an_override_in_an_earlier_record_acts() {
     for (exact, use_protocol_defaults) in [(None, true), (Some(true), false), (Some(false), false)]
     {
-        let user = User {
+        let new = NewUser {
             name: UserName::new("ann").unwrap(),
-            maildrop: MaildropId(7),
             password_hash: Some("hash".to_owned()),
-            pop_enabled: true,
+        };
+        let user = User {
             use_protocol_defaults,
             exact_rfc822_size: exact,
-            site: None,
-            created_secs: 1_800_000_000,
+            ..User::new(new, MaildropId(7), 1_800_000_000)
         };
         let mut earlier = Vec::new();
         put_octets(&mut earlier, b"ann");
@@ -130,6 +136,7 @@ fn ordinary_records_are_small() {
             stored_octets: 45_056,
             received_secs: 1_800_000_000,
             carried_unique_id: None,
+            read: true,
         })
         .collect();
     assert!(encode_segment(records.iter()).len() <= 64 * 13);
