@@ -7,12 +7,15 @@
 pub mod breaker;
 pub mod credential;
 pub mod extended_protection;
+#[cfg(feature = "gssapi")]
+pub mod gssapi;
 pub mod limits;
 pub mod mechanism;
 pub mod password;
 pub mod plain;
 pub mod prepared;
 pub mod scram;
+pub mod security_layer;
 pub mod source;
 pub mod throttle;
 pub mod user_name;
@@ -26,6 +29,7 @@ pub use mechanism::{
 pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
 pub use plain::Plain;
 pub use scram::{Scram, ScramKeys, UnknownUsers};
+pub use security_layer::{SecurityLayer, SecurityLayerError};
 pub use source::{
     AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,
     Guarded, Identity, LinkedSource, OnWrongPassword, PasswordChain, PasswordSource,

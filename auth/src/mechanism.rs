@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AuthError, CredentialKind, Identity, PasswordSource, Plain, Secret};
+use crate::{AuthError, CredentialKind, Identity, PasswordSource, Plain, Secret, SecurityLayer};
 
 /// The longest name that a mechanism can have (RFC 4422 s3.1).
 const NAME_OCTETS_MAX: usize = 20;
@@ -159,6 +159,12 @@ pub trait Exchange: Send {
     /// `Success`. A session can be handed on to another site with it (MS-STANXPOP3 C0010); a
     /// mechanism that proves a password without revealing it has none to give.
     fn take_password(&mut self) -> Option<Secret> {
+        None
+    }
+
+    /// The security layer that was negotiated, if one was; given once, after `Success`. It
+    /// begins with the octet behind the reply that says so (RFC 5034 s4).
+    fn take_security_layer(&mut self) -> Option<Box<dyn SecurityLayer>> {
         None
     }
 }

@@ -114,6 +114,10 @@ pub enum AuthError {
     /// The password or proof is wrong.
     #[error("wrong password")]
     WrongPassword,
+    /// A proof other than a password was looked at and not accepted: a ticket that is too old,
+    /// from a clock that is off, seen before, or for somebody else.
+    #[error("the proof is not accepted: {0}")]
+    Refused(String),
     /// The user is known and the password right, but POP3 is switched off for them, or they may
     /// not open the maildrop that they asked for, or their proof is bound to another channel.
     #[error("not permitted: {0}")]

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use mailroost_auth::{Exchange, Link};
+use mailroost_auth::{Exchange, Link, SecurityLayer};
 use mailroost_protocol::{Blame, Effect, LogOnRefusal, Outcome, Policy};
 use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErrorKind, UserName};
 
@@ -24,6 +24,8 @@ pub(super) struct Effects {
     pub(super) log: slog::Logger,
     pub(super) link: Link,
     pub(super) exchange: Option<Box<dyn Exchange>>,
+    /// What the exchange negotiated, until it is put on the connection.
+    pub(super) layer: Option<Box<dyn SecurityLayer>>,
     pub(super) opened: Option<Opened>,
     pub(super) onward: Option<HandedOn>,
     message: Option<OpenBody>,
@@ -52,6 +54,7 @@ impl Effects {
             log,
             link,
             exchange: None,
+            layer: None,
             opened: None,
             onward: None,
             message: None,
@@ -67,6 +70,7 @@ impl Effects {
     /// The session is over: its maildrop is given back, before the client can know it.
     pub(super) fn put_down(&mut self) {
         self.exchange = None;
+        self.layer = None;
         self.message = None;
         self.opened = None;
         self.onward = None;

@@ -46,9 +46,9 @@ impl Effects {
                     Outcome::Challenge(challenge)
                 }
                 Progress::Success(identity) => {
-                    let revealed = stepped
-                        .exchange
-                        .and_then(|mut exchange| exchange.take_password());
+                    let mut ended = stepped.exchange;
+                    let revealed = ended.as_mut().and_then(|ended| ended.take_password());
+                    self.layer = ended.and_then(|mut ended| ended.take_security_layer());
                     self.let_in(identity, revealed).await
                 }
                 Progress::Failure(error) => self.refuse(&error, mechanism, None),
@@ -139,6 +139,7 @@ impl Effects {
         Outcome::LoggedOn {
             user: identity.to_string(),
             maildrop: opened.view,
+            security_layer: self.layer.is_some(),
             sizes: identity.exact_rfc822_size.map(|exact| match exact {
                 true => SizeKind::Exact,
                 false => SizeKind::Stored,

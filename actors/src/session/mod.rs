@@ -9,6 +9,7 @@ mod admission;
 mod body;
 mod effects;
 mod handed_on;
+mod layer;
 mod log_on;
 mod registry;
 mod run;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mailroost_auth::Link;
+use mailroost_auth::{Link, Secret};
 use mailroost_protocol::{CloseReason, Ending, Outcome, Session, Step, TlsFacts, Transport};
+use secrecy::ExposeSecret;
 
 use super::account::{Account, End, Facts, Relayed};
 use super::effects::Effects;
+use super::layer::LayeredIo;
 use super::stream::Stream;
 use super::{SessionParts, Signals, Start, Wire};
 use crate::protocol_log::Recorder;
@@ -222,6 +224,7 @@ impl Driver<'_> {
                     }
                 }
                 Step::StartTls => self.start_tls().await,
+                Step::StartLayer { pending } => self.start_layer(pending).await,
                 Step::Relay { pending } => Box::pin(self.relay(pending)).await,
                 Step::Close(reason) => {
                     // A client that logs on again at once must not find itself in the way.
@@ -305,6 +308,18 @@ impl Driver<'_> {
         let outcome = Outcome::TlsStarted(started.facts);
         self.session
             .resume(outcome, clock::now(), &mut self.line.out);
+        Ok(())
+    }
+
+    /// Everything behind the reply that is waiting to be written passes through the layer.
+    async fn start_layer(&mut self, pending: Secret) -> Result<(), End> {
+        self.line.write(&[]).await.map_err(cut)?;
+        let Some(layer) = self.effects.layer.take() else {
+            return Err(End::Cut("no security layer was negotiated".to_owned()));
+        };
+        let below = self.line.take_stream();
+        let layered = LayeredIo::new(below, layer, pending.expose_secret());
+        self.line.stream = Stream::Other(Box::new(layered));
         Ok(())
     }
 

@@ -36,13 +36,16 @@ impl Session {
     /// A session in UPDATE is not ended: whether the messages were removed must be known before
     /// it closes, which it then does by itself.
     pub fn end(&mut self, ending: Ending, out: &mut Vec<u8>) {
-        let amid_reply = match &self.state {
-            State::Update(_) | State::Closed(_) => return,
-            State::StartingTls => true,
-            State::Transaction(state) => state.is_amid_reply(),
-            State::HandedOn(state) => state.is_amid_reply(),
-            State::Greeting | State::Authorization(_) => false,
-        };
+        // A client that waits for a security layer cannot read anything before it begins.
+        let amid_reply = self.layer_pending.is_some();
+        let amid_reply = amid_reply
+            || match &self.state {
+                State::Update(_) | State::Closed(_) => return,
+                State::StartingTls => true,
+                State::Transaction(state) => state.is_amid_reply(),
+                State::HandedOn(state) => state.is_amid_reply(),
+                State::Greeting | State::Authorization(_) => false,
+            };
         let (reason, text, code, wanted) = match ending {
             Ending::Autologout => (
                 CloseReason::Autologout,

@@ -29,6 +29,13 @@ pub enum Step {
         /// What the client sent behind its log-on already: it comes first.
         pending: Secret,
     },
+    /// Write `out`, then put the security layer of the SASL exchange on the connection, and go
+    /// on: every octet from here on passes through it, in both directions (RFC 5034 s4).
+    StartLayer {
+        /// What the client sent behind its last message already: it comes first, and is under
+        /// the layer.
+        pending: Secret,
+    },
     /// Write `out` and close.
     Close(CloseReason),
 }
@@ -102,6 +109,8 @@ pub enum Outcome {
         maildrop: Arc<Maildrop>,
         /// What STAT and LIST report to this user, if not the policy's.
         sizes: Option<SizeKind>,
+        /// A SASL exchange brought a security layer: `StartLayer` comes next.
+        security_layer: bool,
     },
     /// The client is who it says, and is logged on at the server of the user's own site, to
     /// which everything that follows goes.
@@ -127,6 +136,13 @@ pub enum Outcome {
     Failed(Blame),
     /// TLS is on.
     TlsStarted(TlsFacts),
+}
+
+impl Outcome {
+    /// Whether all that follows is under a security layer.
+    pub(super) fn brings_a_layer(&self) -> bool {
+        matches!(self, Self::LoggedOn { security_layer, .. } if *security_layer)
+    }
 }
 
 /// Why a client is not let in.

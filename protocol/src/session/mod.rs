@@ -33,11 +33,11 @@ pub use trail::{Answer, CLOSE_SESSION, CommandRecord, OPEN_SESSION, Parameters, 
 pub(crate) use transport::Link;
 pub use transport::{MechanismOffer, TlsFacts, Transport};
 
-use crate::Policy;
 use crate::command::CommandError;
 use crate::reply::ReplyWriter;
 use crate::response_text::Text;
 use crate::wire::line::LineDecoder;
+use crate::{Policy, Secret};
 use authorization::Authorization;
 use handed_on::HandedOn;
 use trail::Trail;
@@ -64,6 +64,7 @@ pub const INPUT_OCTETS_MAX: usize = 16 * 1024;
 ///         Effect(e)   => (out may be written first) carry it out; session.resume(outcome, now, &mut out)
 ///         Relay(p)    => write out; pass octets both ways; session.resume(Outcome::RelayEnded, ..)
 ///         StartTls    => write out; handshake; session.resume(Outcome::TlsStarted(facts), ..)
+///         StartLayer(p) => write out; put the security layer on the connection, p first
 ///         Close(why)  => write out; close
 ///     }
 /// }
@@ -83,6 +84,8 @@ pub struct Session {
     heard_at: Instant,
     /// The record of the commands, if somebody wants one.
     trail: Option<Box<Trail>>,
+    /// A security layer is to begin; what the client sent already is for it.
+    layer_pending: Option<Secret>,
 }
 
 /// The states of RFC 1939 s3, and what lies between them.
@@ -125,6 +128,7 @@ impl Session {
             protocol_errors: 0,
             heard_at: now,
             trail: None,
+            layer_pending: None,
         }
     }
 
@@ -149,6 +153,11 @@ impl Session {
     /// `out`, until something else has to happen first.
     pub fn next(&mut self, now: Instant, out: &mut Vec<u8>) -> Step {
         self.trail_at(now);
+        if let Some(pending) = self.layer_pending.take() {
+            let step = Step::StartLayer { pending };
+            self.trail_turn(&[], Some(&step));
+            return step;
+        }
         loop {
             let written = out.len();
             let mut context = Context {
@@ -185,6 +194,7 @@ impl Session {
     pub fn resume(&mut self, outcome: Outcome, now: Instant, out: &mut Vec<u8>) {
         self.heard_at = now;
         self.trail_at(now);
+        let layered = outcome.brings_a_layer();
         let written = out.len();
         let mut context = Context {
             policy: &self.policy,
@@ -204,6 +214,9 @@ impl Session {
         };
         if let Some(state) = entered {
             self.enter(state);
+        }
+        if layered && matches!(self.state, State::Transaction(_)) {
+            self.layer_pending = Some(self.lines.take_rest().into());
         }
         self.trail_turn(&out[written..], None);
     }

@@ -228,7 +228,9 @@ impl Session {
                 false
             }
             Some(Step::NeedInput) => !self.state.is_amid_command(),
-            Some(Step::StartTls | Step::Relay { .. } | Step::Close(_)) => true,
+            Some(
+                Step::StartTls | Step::StartLayer { .. } | Step::Relay { .. } | Step::Close(_),
+            ) => true,
             Some(Step::Flush | Step::Effect(_)) | None => false,
         };
         if answered {

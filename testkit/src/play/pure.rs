@@ -241,8 +241,8 @@ impl Player {
                 Step::Flush | Step::Effect(_) => {}
                 Step::Shared(octets) => self.say(connection, &mut octets.to_vec()),
                 Step::StartTls => connection.state = State::Handshake,
-                // There is no other server to hand it on to.
-                Step::Relay { .. } => self.close(connection, None),
+                // There is no other server to hand it on to, and no mechanism with a layer.
+                Step::Relay { .. } | Step::StartLayer { .. } => self.close(connection, None),
                 Step::Close(reason) => self.close(connection, Some(reason)),
             }
         }

@@ -182,6 +182,7 @@ impl World {
             user: self.stage.users[maildrop].name.clone(),
             maildrop: Arc::new(Maildrop::new(entries.collect(), carried.collect())),
             sizes: None,
+            security_layer: false,
         }
     }
 

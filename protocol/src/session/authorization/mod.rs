@@ -91,6 +91,7 @@ impl Authorization {
                 user,
                 maildrop,
                 sizes,
+                security_layer: _,
             } => {
                 context.summary.user = Some(user);
                 context.reply.ok(Text::LoggedOn);

@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) log_on_refusal: Option<LogOnRefusal>,
     /// The user belongs to another site, whose server takes the session.
     pub(super) hands_on: bool,
+    pub(super) brings_a_layer: bool,
     pub(super) failure: Option<Blame>,
     /// What was tried, in clear.
     pub(super) log_ons: Vec<(Vec<u8>, Vec<u8>)>,
@@ -61,6 +62,7 @@ impl World {
             committed: None,
             log_on_refusal: None,
             hands_on: false,
+            brings_a_layer: false,
             failure: None,
             log_ons: Vec::new(),
             sasl_steps: 0,
@@ -78,6 +80,7 @@ impl World {
                 user: "alice".to_owned(),
                 maildrop: Arc::clone(&self.maildrop),
                 sizes: None,
+                security_layer: self.brings_a_layer,
             },
             None => Outcome::LogOnRefused(LogOnRefusal::Credentials),
         }
@@ -127,6 +130,8 @@ pub(super) struct Connection {
     pub(super) starting_tls: bool,
     /// What was given to the server that the session was handed on to.
     pub(super) relayed: Option<Vec<u8>>,
+    /// How many octets were said before a security layer began, and what was for it already.
+    pub(super) layer_began: Option<(usize, Vec<u8>)>,
     /// Effects stay open until `carry_out` is called.
     pub(super) holds_effects: bool,
     pub(super) held: Option<Effect>,
@@ -179,6 +184,7 @@ impl Connection {
             closed: None,
             starting_tls: false,
             relayed: None,
+            layer_began: None,
             holds_effects: false,
             held: None,
             opened: None,
@@ -264,6 +270,10 @@ impl Connection {
                 }
                 Step::Relay { pending } => {
                     self.relayed = Some(pending.expose_secret().to_vec());
+                }
+                Step::StartLayer { pending } => {
+                    self.layer_began =
+                        Some((self.received.len(), pending.expose_secret().to_vec()));
                 }
                 Step::Close(reason) => {
                     self.closed = Some(reason);

@@ -8,6 +8,7 @@ mod limits;
 mod listings;
 mod model;
 mod sasl;
+mod security_layer;
 mod splits;
 mod stls;
 mod trail;
