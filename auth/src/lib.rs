@@ -11,6 +11,7 @@ pub mod extended_protection;
 pub mod gssapi;
 pub mod limits;
 pub mod mechanism;
+pub mod ntlm;
 pub mod password;
 pub mod plain;
 pub mod prepared;

@@ -80,3 +80,11 @@ pub const THROTTLE_FRIENDS_MAX: u8 = 7;
 
 /// How long an address counts as familiar to a user after a good log-on: a holiday.
 pub const THROTTLE_FAMILIAR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The most octets of an NTLM NEGOTIATE message: 40 and two names of at most 255 characters.
+/// It is kept until the answer comes, for the MIC.
+pub const NTLM_NEGOTIATE_OCTETS_MAX: usize = 2048;
+
+/// The most octets of an NTLM AUTHENTICATE message: three names of 510, and a response with our
+/// own AV pairs and what the client adds to them, which is some hundred.
+pub const NTLM_AUTHENTICATE_OCTETS_MAX: usize = 16 * 1024;

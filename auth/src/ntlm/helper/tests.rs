@@ -1,0 +1,1 @@
+//! The helper as a program: a shell script in its place.
