@@ -16,6 +16,7 @@ pub mod password;
 pub mod plain;
 pub mod prepared;
 pub mod scram;
+pub mod sealing;
 pub mod security_layer;
 pub mod source;
 pub mod throttle;
@@ -30,6 +31,7 @@ pub use mechanism::{
 pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
 pub use plain::Plain;
 pub use scram::{Scram, ScramKeys, UnknownUsers};
+pub use sealing::{SealingError, SealingKey};
 pub use security_layer::{SecurityLayer, SecurityLayerError};
 pub use source::{
     AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,

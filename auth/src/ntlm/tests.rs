@@ -36,6 +36,7 @@ impl PasswordSource for Users {
         assert_eq!(authorization, None);
         assert!(["ann", "corp\\ann", "é"].contains(&name.to_lowercase().as_str()));
         Ok(Identity {
+            delegate: None,
             user: UserName::new("ann").unwrap(),
             maildrop: MaildropId(7),
             exact_rfc822_size: None,

@@ -13,7 +13,10 @@ use secrecy::ExposeSecret;
 
 use crate::password::{HashError, PasswordCache, PasswordHasher};
 use crate::user_name::{AcceptedDomains, AccountName, LogOnName};
-use crate::{AuthError, Identity, PasswordSource, Secret};
+use crate::{
+    AuthError, CredentialKind, Identity, PasswordSource, SealingError, SealingKey, Secret,
+};
+use proven::SealedHashes;
 
 type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
@@ -23,6 +26,7 @@ pub struct DirectoryPasswords {
     hasher: Arc<dyn PasswordHasher>,
     cache: PasswordCache,
     domains: AcceptedDomains,
+    sealed: Option<SealedHashes>,
     clock: Clock,
 }
 
@@ -40,6 +44,7 @@ impl DirectoryPasswords {
             hasher,
             cache,
             domains,
+            sealed: None,
             clock,
         }
     }
@@ -49,6 +54,15 @@ impl DirectoryPasswords {
     pub fn accepting(mut self, domains: AcceptedDomains) -> Self {
         self.domains = domains;
         self
+    }
+
+    /// With the NT hashes of its users, which were sealed with this key.
+    ///
+    /// # Errors
+    /// If there are no random numbers.
+    pub fn unsealing(mut self, key: SealingKey) -> Result<Self, SealingError> {
+        self.sealed = Some(SealedHashes::new(key)?);
+        Ok(self)
     }
 
     /// With another clock for the age of what is remembered.
@@ -216,6 +230,33 @@ impl PasswordSource for DirectoryPasswords {
         let outcome = parse(name).and_then(|name| self.attempt(&name, password, &mut toll));
         self.settle(outcome, password, &toll)
     }
+
+    fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {
+        // Names of delegates are for passwords; nobody else is told from somebody unknown.
+        let account = parse(name).ok().filter(|name| name.mailbox.is_none());
+        let user = match account {
+            Some(name) => self.first_of(&name.account.candidates(&self.domains))?,
+            None => None,
+        };
+        proven::credential(user.as_ref(), kind, self.sealed.as_ref())
+    }
+
+    fn keeps(&self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::NtHash => self.sealed.is_some(),
+            CredentialKind::ScramSha256 => true,
+        }
+    }
+
+    fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
+        let name = parse(name)?;
+        let wanted = match authorization {
+            Some(wanted) => Some(parse(wanted)?.account),
+            None => name.mailbox,
+        };
+        let user = self.first_of(&name.account.candidates(&self.domains))?;
+        self.open(user.ok_or(AuthError::UnknownUser)?, wanted)
+    }
 }
 
 impl fmt::Debug for DirectoryPasswords {
@@ -227,5 +268,6 @@ impl fmt::Debug for DirectoryPasswords {
     }
 }
 
+mod proven;
 #[cfg(test)]
 mod tests;
