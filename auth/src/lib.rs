@@ -12,6 +12,7 @@ pub mod gssapi;
 pub mod limits;
 pub mod mechanism;
 pub mod ntlm;
+pub mod oauth;
 pub mod password;
 pub mod plain;
 pub mod prepared;

@@ -88,3 +88,15 @@ pub const NTLM_NEGOTIATE_OCTETS_MAX: usize = 2048;
 /// The most octets of an NTLM AUTHENTICATE message: three names of 510, and a response with our
 /// own AV pairs and what the client adds to them, which is some hundred.
 pub const NTLM_AUTHENTICATE_OCTETS_MAX: usize = 16 * 1024;
+
+/// The most octets of a bearer token: what fits, with all else, into a continuation line of
+/// 64 KiB in base64.
+pub const TOKEN_OCTETS_MAX: usize = 47 * 1024;
+
+/// How long at least between two fetches of an authorization server's keys: so often tokens with
+/// made-up keys can make the server ask.
+pub const KEY_FETCH_INTERVAL_MIN: Duration = Duration::from_secs(60);
+
+/// How long keys are good that are too old and cannot be fetched again: an outage of a day locks
+/// nobody out, and a key that was withdrawn does not live for ever.
+pub const KEYS_STALE_MAX: Duration = Duration::from_secs(86_400);
