@@ -29,14 +29,17 @@ pub use extended_protection::ExtendedProtection;
 pub use mechanism::{
     ClientCertificate, Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress,
 };
-pub use password::{Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher};
+pub use password::{
+    AnyHash, Argon2id, CacheLimits, Cost, HashError, PasswordCache, PasswordHasher,
+};
 pub use plain::Plain;
 pub use scram::{Scram, ScramKeys, UnknownUsers};
 pub use sealing::{SealingError, SealingKey};
 pub use security_layer::{SecurityLayer, SecurityLayerError};
 pub use source::{
     AuthError, ChainLink, Claim, DirectoryPasswords, ForeignAccount, ForeignLink, ForeignPasswords,
-    Guarded, Identity, LinkedSource, OnWrongPassword, PasswordChain, PasswordSource,
+    Guarded, Identity, LinkedSource, Notices, OnWrongPassword, PasswdFile, PasswordChain,
+    PasswordSource,
 };
 pub use throttle::{Attempt, Throttle, ThrottleRules, Watched};
 pub use user_name::AcceptedDomains;

@@ -25,6 +25,17 @@ pub const HASH_LANES_MAX: u32 = 16;
 /// of one core, beyond which a log-on blocks those that wait behind it for too long.
 pub const HASH_WORK_KIB_MAX: u64 = 1024 * 1024;
 
+/// The most rounds of SHA-crypt that a stored hash may ask for: about a second of one core. The
+/// default of crypt(5) is 5,000.
+pub const SHA_CRYPT_ROUNDS_MAX: u32 = 1_000_000;
+
+/// The most that a stored bcrypt hash may ask for, as a power of two: about a second of one core.
+/// 10 and 12 are usual.
+pub const BCRYPT_COST_MAX: u32 = 14;
+
+/// The most octets of a stored hash: several times those of any known scheme.
+pub const IMPORTED_HASH_OCTETS_MAX: usize = 512;
+
 /// The least memory that a new hash is made with, in KiB: below it (OWASP's smallest figure)
 /// guessing is too cheap.
 pub const HASH_MEMORY_KIB_MIN: u32 = 7 * 1024;
@@ -100,3 +111,16 @@ pub const KEY_FETCH_INTERVAL_MIN: Duration = Duration::from_secs(60);
 /// How long keys are good that are too old and cannot be fetched again: an outage of a day locks
 /// nobody out, and a key that was withdrawn does not live for ever.
 pub const KEYS_STALE_MAX: Duration = Duration::from_secs(86_400);
+/// How often a file of passwords is looked at for changes: seldom enough to cost nothing, often
+/// enough that nobody waits for it.
+pub const PASSWD_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The most octets of a file of passwords: half a million users, all of whom are held in memory.
+pub const PASSWD_FILE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+
+/// The most octets of one of its lines: the longest name and hash, and room for what else
+/// passwd(5) has.
+pub const PASSWD_LINE_OCTETS_MAX: usize = 4096;
+
+/// How many of its lines that cannot be used are named one by one.
+pub const PASSWD_BAD_LINES_NAMED_MAX: u64 = 20;

@@ -3,6 +3,7 @@
 mod chain;
 mod foreign;
 mod guard;
+pub mod passwd_file;
 mod store;
 
 use std::fmt;
@@ -12,8 +13,9 @@ use mailroost_storage::{MaildropId, UserName};
 use crate::{CredentialKind, Secret};
 
 pub use chain::{ChainLink, ForeignLink, LinkedSource, OnWrongPassword, PasswordChain};
-pub use foreign::{Claim, ForeignAccount, ForeignPasswords};
+pub use foreign::{Claim, ForeignAccount, ForeignPasswords, Notices};
 pub use guard::Guarded;
+pub use passwd_file::PasswdFile;
 pub use store::DirectoryPasswords;
 
 /// Knows whether a password is a user's. Calls may block.

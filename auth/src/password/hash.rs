@@ -38,6 +38,23 @@ pub trait PasswordHasher: Send + Sync + 'static {
     /// A stored hash of no password at all, that costs as much to check as one made by `hash`.
     /// It stands in for users who do not exist.
     fn dummy(&self) -> &str;
+
+    /// Whether `matches` could check this, without doing so.
+    ///
+    /// # Errors
+    /// As `matches`, except for what only the computation finds out.
+    fn recognise(&self, stored: &str) -> Result<(), HashError> {
+        let _ = stored;
+        Ok(())
+    }
+
+    /// Whether a stored hash is of the kind that `hash` makes. One that is not is replaced when
+    /// its password is next proven, and a password that does not match it costs the dummy as
+    /// well, as it may be checked in no time.
+    fn is_own(&self, stored: &str) -> bool {
+        let _ = stored;
+        true
+    }
 }
 
 /// Why a password was not hashed or checked. Never holds either.
@@ -159,6 +176,31 @@ impl Argon2id {
         )?;
         Ok(Self { params, dummy })
     }
+
+    /// As `matches`, also for Argon2i, which others make.
+    pub(super) fn matches_any_variant(
+        &self,
+        password: &Secret,
+        stored: &str,
+    ) -> Result<bool, HashError> {
+        self.matches_one_of(&[Algorithm::Argon2id, Algorithm::Argon2i], password, stored)
+    }
+
+    fn matches_one_of(
+        &self,
+        accepted: &[Algorithm],
+        password: &Secret,
+        stored: &str,
+    ) -> Result<bool, HashError> {
+        let stored = Stored::parse(stored, accepted)?;
+        let expected = stored.output.as_bytes();
+        let mut output = Zeroizing::new([0; Output::MAX_LENGTH]);
+        let output = &mut output[..expected.len()];
+        Argon2::new(stored.algorithm, Version::V0x13, stored.params)
+            .hash_password_into(password.expose_secret(), &stored.salt, output)
+            .map_err(|error| HashError::Unavailable(error.to_string()))?;
+        Ok(output.ct_eq(expected).into())
+    }
 }
 
 impl PasswordHasher for Argon2id {
@@ -176,17 +218,15 @@ impl PasswordHasher for Argon2id {
     }
 
     fn matches(&self, password: &Secret, stored: &str) -> Result<bool, HashError> {
-        let stored = Stored::parse(stored)?;
-        let expected = stored.output.as_bytes();
-        let mut output = Zeroizing::new([0; Output::MAX_LENGTH]);
-        let output = &mut output[..expected.len()];
-        run(
-            &stored.params,
-            password.expose_secret(),
-            &stored.salt,
-            output,
-        )?;
-        Ok(output.ct_eq(expected).into())
+        self.matches_one_of(&[Algorithm::Argon2id], password, stored)
+    }
+
+    fn recognise(&self, stored: &str) -> Result<(), HashError> {
+        Stored::parse(stored, &[Algorithm::Argon2id]).map(drop)
+    }
+
+    fn is_own(&self, stored: &str) -> bool {
+        stored.starts_with("$argon2id$")
     }
 
     fn dummy(&self) -> &str {
@@ -196,17 +236,19 @@ impl PasswordHasher for Argon2id {
 
 /// A stored hash that is worth running.
 struct Stored {
+    algorithm: Algorithm,
     params: Params,
     salt: Salt,
     output: Output,
 }
 
 impl Stored {
-    fn parse(text: &str) -> Result<Self, HashError> {
+    fn parse(text: &str, accepted: &[Algorithm]) -> Result<Self, HashError> {
         let hash = PasswordHash::new(text).map_err(|_| HashError::Stored("it is no PHC string"))?;
-        if hash.algorithm.as_str() != ARGON2ID_IDENT.as_str() {
-            return Err(HashError::Stored("its algorithm is not argon2id"));
-        }
+        let algorithm = accepted
+            .iter()
+            .find(|algorithm| algorithm.as_str() == hash.algorithm.as_str())
+            .ok_or(HashError::Stored("its algorithm is not an accepted one"))?;
         if hash.version != Some(Version::V0x13.into()) {
             return Err(HashError::Stored("its version is not 19"));
         }
@@ -227,6 +269,7 @@ impl Stored {
             return Err(HashError::Stored("its result is shorter than 16 octets"));
         }
         Ok(Self {
+            algorithm: *algorithm,
             params,
             salt,
             output,

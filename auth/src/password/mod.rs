@@ -2,6 +2,8 @@
 
 pub mod cache;
 pub mod hash;
+pub mod imported;
 
 pub use cache::{CacheLimits, PasswordCache, Proof};
 pub use hash::{Argon2id, Cost, HashError, PasswordHasher};
+pub use imported::AnyHash;

@@ -1,5 +1,7 @@
 //! The contract of a source that knows passwords and has no maildrops: LDAP, PAM, a file.
 
+use std::sync::Arc;
+
 use mailroost_storage::UserName;
 
 use crate::user_name::AccountName;
@@ -25,6 +27,9 @@ pub trait ForeignPasswords: Send + Sync + 'static {
         String::new()
     }
 }
+
+/// Takes lines for the operator's log. They hold no secret and nothing that a client sent.
+pub type Notices = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Who somebody says they are.
 #[derive(Debug, Clone, Copy)]

@@ -179,16 +179,41 @@ impl DirectoryPasswords {
         }
         match self.hasher.matches(password, stored) {
             Ok(matches) => {
-                toll.hashed = true;
-                if matches && may_be_remembered {
-                    self.cache.remember(&user.name, proof, self.now());
+                // Hashes from elsewhere may be checked in no time.
+                toll.hashed = self.hasher.is_own(stored);
+                let proven = matches && !password.expose_secret().is_empty();
+                if proven && user.pop_enabled {
+                    if toll.hashed {
+                        self.cache.remember(&user.name, proof, self.now());
+                    } else {
+                        self.replace_hash(user, stored, password);
+                    }
                 }
-                Ok(matches && !password.expose_secret().is_empty())
+                Ok(proven)
             }
             Err(HashError::Stored(_)) => Err(AuthError::NotPermitted(
                 "the stored password hash is unusable",
             )),
             Err(error) => Err(AuthError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Keeps a hash of our own in place of one that came from elsewhere. If that does not succeed,
+    /// the next log-on tries again.
+    fn replace_hash(&self, user: &User, stored: &str, password: &Secret) {
+        let Ok(hash) = self.hasher.hash(password) else {
+            return;
+        };
+        // What may have been changed meanwhile, and by whom, is not undone.
+        let current = self.directory.find(&user.name).ok().flatten();
+        let Some(mut current) = current.filter(|u| u.password_hash.as_deref() == Some(stored))
+        else {
+            return;
+        };
+        let proof = self.cache.proof(&user.name, &hash, password);
+        current.password_hash = Some(hash);
+        if self.directory.update(&current).is_ok() {
+            self.cache.remember(&user.name, proof, self.now());
         }
     }
 }

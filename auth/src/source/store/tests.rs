@@ -394,3 +394,33 @@ fn debug_shows_no_user_and_no_secret() {
         "{text}"
     );
 }
+
+#[test]
+fn a_hash_from_elsewhere_is_replaced_at_the_next_good_log_on() {
+    let store = Arc::new(mailroost_storage::MemoryStore::new());
+    let name = UserName::new("alice").unwrap();
+    let imported = "{SSHA}O54jdNDyU9TP76AX8b2FlpYylokxfGmt";
+    let new = NewUser {
+        name: name.clone(),
+        password_hash: Some(imported.to_owned()),
+    };
+    store.add(new).unwrap();
+    let own = crate::Argon2id::new(crate::Cost::new(7168, 1, 1).unwrap()).unwrap();
+    let cache = PasswordCache::new(CacheLimits::default()).unwrap();
+    let hasher = Arc::new(crate::AnyHash::new(own));
+    let source = DirectoryPasswords::new(store.clone(), hasher, cache);
+    let verify = |password: &str| {
+        let password = Secret::from(password.as_bytes().to_vec());
+        let outcome = source.verify("alice", &password);
+        let stored = store.find(&name).unwrap().unwrap().password_hash.unwrap();
+        (outcome.is_ok(), stored)
+    };
+    assert_eq!(verify("wrong"), (false, imported.to_owned()));
+    let (is_in, stored) = verify("secret");
+    assert!(is_in && stored.starts_with("$argon2id$"), "{stored}");
+    assert_eq!(source.cache().len(), 1);
+    assert_eq!(verify("secret"), (true, stored.clone()));
+    source.cache().clear();
+    assert_eq!(verify("secret"), (true, stored.clone()));
+    assert_eq!(verify("wrong"), (false, stored));
+}
