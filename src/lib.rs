@@ -49,6 +49,7 @@ pub mod control;
 pub mod daemon;
 pub mod exit;
 pub mod logging;
+mod password_sources;
 pub mod protocol_log;
 pub mod server;
 pub mod site;

@@ -19,6 +19,7 @@ pub mod prepared;
 pub mod scram;
 pub mod sealing;
 pub mod security_layer;
+mod slots;
 pub mod source;
 pub mod throttle;
 pub mod user_name;

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::Conflict;
+use super::origin::section_table;
 use super::{Config, ConfigError, Entry};
 
 /// The longest value that a message repeats, in characters.
@@ -39,11 +40,7 @@ pub(super) fn conflict(name: &str, text: &str, config: &Config, conflict: Confli
         why,
     } = conflict;
     let written = DeTable::parse(text).ok().and_then(|table| {
-        let (_, value) = find(table.get_ref(), section)?;
-        let section = match value.get_ref() {
-            DeValue::Array(listeners) => listeners.get(index)?.get_ref().as_table()?,
-            value => value.as_table()?,
-        };
+        let section = section_table(table.get_ref(), section, index)?;
         find(section, key).map(|(_, value)| value.span())
     });
     let entry = config

@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     somebody_can_log_on(config)?;
     warning_text(config)?;
     super::site::check(config)?;
+    super::source::check(config)?;
     let work = config.auth.argon2_memory.value() * config.auth.argon2_passes.value();
     if work > ARGON2_WORK_KIB_MAX {
         let why = format!("memory times passes is {work} KiB, more than {ARGON2_WORK_KIB_MAX}");

@@ -13,6 +13,7 @@ mod protocol_log;
 mod section;
 mod sections;
 mod site;
+mod source;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -42,6 +43,7 @@ pub use sections::{
     TlsSettings, TlsVersion,
 };
 pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
+pub use source::{OnWrongPassword, SourceKind, SourceSettings};
 pub use texts::TextSettings;
 pub(crate) use upkeep::is_dot_string;
 pub use upkeep::{MailAddress, QuotaSettings, RetentionSettings, WarningSubject};
@@ -275,6 +277,7 @@ impl Config {
         .chain(listeners)
         .chain(certificates)
         .chain(self.site.iter_mut().map(|site| &mut site.ca_file))
+        .chain(self.auth.source.iter_mut().flat_map(SourceSettings::paths))
         .flatten()
         .chain([&mut server.store])
         .for_each(resolve);
@@ -317,6 +320,14 @@ impl Config {
             one("retention", &self.retention),
             one("limits", &self.limits),
             one("auth", &self.auth),
+        ]);
+        let none = [SourceSettings::default()];
+        let sources = match self.auth.source.as_slice() {
+            [] => &none[..],
+            sources => sources,
+        };
+        sections.extend(sources.iter().map(|source| one("auth.source", source)));
+        sections.extend([
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),

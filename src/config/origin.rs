@@ -79,7 +79,8 @@ fn each_section(config: &Config, mut each: impl FnMut(&'static str, usize, &[Ent
     }
 }
 
-fn section_table<'a, 'i>(
+/// The table of a section, the one of this index where it can be repeated.
+pub(super) fn section_table<'a, 'i>(
     table: &'a DeTable<'i>,
     section: &str,
     index: usize,

@@ -12,7 +12,7 @@ pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
     let (mut last, mut index) = ("", 0);
     for (name, about, entries) in config.sections() {
         out.push('\n');
-        // Listeners, certificates and sites are many; the first one explains the keys.
+        // Listeners, certificates, sites and sources are many; the first one explains the keys.
         let first = name != last;
         index = if first { 0 } else { index + 1 };
         if first {
@@ -25,12 +25,14 @@ pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
             "certificate" => "[[certificate]]".into(),
             "site" if config.site.is_empty() => "# [[site]]".into(),
             "site" => "[[site]]".into(),
+            "auth.source" if config.auth.source.is_empty() => "# [[auth.source]]".into(),
+            "auth.source" => "[[auth.source]]".into(),
             name => format!("[{name}]"),
         };
         let _ = writeln!(out, "{header}");
         for entry in &entries {
-            if entry.key == "texts" {
-                continue; // It has a section of its own.
+            if ["texts", "source"].contains(&entry.key) {
+                continue; // They have sections of their own.
             }
             if first {
                 explain(&mut out, entry);

@@ -7,6 +7,7 @@ use mailroost_auth::{Cost, ExtendedProtection, HashError};
 
 use super::section::section;
 use super::site::SiteName;
+use super::source::SourceSettings;
 use super::value::{Days, Domain, Kib, Ranged, Seconds, choice};
 use crate::tls::{self, CertificateFiles};
 
@@ -105,6 +106,8 @@ section! {
         cache_age: Seconds<0, 86_400> = Seconds::fixed(3600),
         /// Users whose passwords are remembered; about 200 octets each.
         cache_users: Ranged<1, 10_000_000> = Ranged::fixed(100_000),
+        /// Who knows passwords: see [[auth.source]].
+        source: Vec<SourceSettings> = Vec::new(),
     }
 }
 

@@ -6,10 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
 use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle, Upkeep};
-use mailroost_auth::{
-    AcceptedDomains, Argon2id, CacheLimits, DirectoryPasswords, Mechanism, PasswordCache,
-    PasswordSource, Plain,
-};
+use mailroost_auth::{AnyHash, Argon2id, Mechanism, PasswordSource, Plain};
 use mailroost_protocol::Policy;
 use mailroost_storage::{Directory, MaildropStore};
 
@@ -19,6 +16,7 @@ use super::handle::{Parts, ServerHandle};
 use super::sockets::{Bound, bind};
 use super::watch;
 use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
+use crate::password_sources::{password_source, waiting_threads};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
 use crate::upkeep::upkeep;
@@ -152,10 +150,6 @@ impl ServerBuilder {
             config.listener = listeners;
         }
         let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
-        let passwords = match self.passwords {
-            Some(passwords) => passwords,
-            None => passwords_of(directory.clone(), hasher.clone(), &config)?,
-        };
         let sockets = match self.sockets {
             Some(sockets) => sockets,
             None => bind(&config.listener)?,
@@ -167,6 +161,14 @@ impl ServerBuilder {
         let log = self
             .log
             .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
+        let mut limits = config.limits.limits();
+        let passwords = match self.passwords {
+            Some(passwords) => passwords,
+            None => {
+                limits.password_checks_max += waiting_threads(&config);
+                password_source(directory.clone(), hasher.clone(), &config, &log).await?
+            }
+        };
         let files = match self.protocol_log {
             Some(_) => None,
             None => protocol_log_of(&config, &log).await?,
@@ -179,7 +181,7 @@ impl ServerBuilder {
                 .mechanisms
                 .unwrap_or_else(|| mechanisms_of(&config.auth)),
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
-            limits: config.limits.limits(),
+            limits,
             upkeep: Arc::new(upkeep),
             sites: sites(&config)?,
             protocol_log: self
@@ -212,9 +214,10 @@ impl ServerBuilder {
 async fn prepare(
     config: Config,
     tls: Option<Arc<dyn TlsAcceptor>>,
-) -> Result<(Config, Arc<Argon2id>, Certificates, Upkeep), StartError> {
+) -> Result<(Config, Arc<AnyHash>, Certificates, Upkeep), StartError> {
     let prepared = actix_rt::task::spawn_blocking(move || {
-        let hasher = Arc::new(Argon2id::new(config.auth.cost()?)?);
+        let own = Argon2id::new(config.auth.cost()?)?;
+        let hasher = Arc::new(AnyHash::new(own, config.limits.password_checks.size()));
         let certificates = Certificates::load(tls, &config)?;
         let upkeep = upkeep(&config)?;
         Ok((config, hasher, certificates, upkeep))
@@ -242,21 +245,6 @@ async fn protocol_log_of(
         Ok(files) => Ok(Some(Arc::new(files))),
         Err(source) => Err(StartError::ProtocolLog { folder, source }),
     }
-}
-
-fn passwords_of(
-    directory: Arc<dyn Directory>,
-    hasher: Arc<Argon2id>,
-    config: &Config,
-) -> Result<Arc<dyn PasswordSource>, StartError> {
-    let cache = PasswordCache::new(CacheLimits {
-        users_max: config.auth.cache_users.size(),
-        age_max: config.auth.cache_age.duration(),
-    })?;
-    let domains = AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()));
-    Ok(Arc::new(
-        DirectoryPasswords::new(directory, hasher, cache).accepting(domains),
-    ))
 }
 
 fn mechanisms_of(auth: &AuthSettings) -> Vec<Arc<dyn Mechanism>> {

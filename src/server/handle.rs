@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailroost_actors::{Ended, MaildropContents, Node, TreeHandle};
-use mailroost_auth::{Argon2id, PasswordHasher, Secret};
+use mailroost_auth::{AnyHash, PasswordHasher, Secret};
 use mailroost_protocol::SizeKind;
 use mailroost_storage::{
     Directory, MaildropStore, MessageId, NewUser, Staging, StoreErrorKind, User, UserName,
@@ -34,7 +34,7 @@ pub(super) struct Parts {
     pub(super) tree: TreeHandle,
     pub(super) store: Arc<dyn MaildropStore>,
     pub(super) directory: Arc<dyn Directory>,
-    pub(super) hasher: Arc<Argon2id>,
+    pub(super) hasher: Arc<AnyHash>,
     pub(super) certificates: Certificates,
     pub(super) config: Mutex<Config>,
     /// The listeners came from the builder; those of a configuration do not count.
@@ -193,7 +193,7 @@ impl ServerHandle {
     /// Whether a password hash could be checked at a log-on. It costs what a log-on costs.
     ///
     /// # Errors
-    /// `Hash` if it is not one in PHC string form, or costs too much.
+    /// `Hash` if it is none of those that are known, or costs too much.
     pub async fn check_password_hash(&self, stored: String) -> Result<(), ServerError> {
         let hasher = self.parts.hasher.clone();
         blocking(move || hasher.matches(&Secret::from(vec![0]), &stored).map(drop)).await

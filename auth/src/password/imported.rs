@@ -24,22 +24,27 @@ use crate::Secret;
 use crate::limits::{
     BCRYPT_COST_MAX, IMPORTED_HASH_OCTETS_MAX, PASSWORD_OCTETS_MAX, SHA_CRYPT_ROUNDS_MAX,
 };
+use crate::slots::Slots;
 
 /// Makes Argon2id hashes, and checks all that are listed above.
 #[derive(Debug)]
 pub struct AnyHash {
     own: Argon2id,
+    slots: Slots,
 }
 
 impl AnyHash {
-    /// New hashes are made by `own`.
-    pub fn new(own: Argon2id) -> Self {
-        Self { own }
+    /// New hashes are made by `own`. At most `at_once_max` are computed at once, as each takes
+    /// memory; further ones wait.
+    pub fn new(own: Argon2id, at_once_max: usize) -> Self {
+        let slots = Slots::new(at_once_max);
+        Self { own, slots }
     }
 }
 
 impl PasswordHasher for AnyHash {
     fn hash(&self, password: &Secret) -> Result<String, HashError> {
+        let _slot = self.slots.take();
         self.own.hash(password)
     }
 
@@ -48,7 +53,9 @@ impl PasswordHasher for AnyHash {
         if octets.len() > PASSWORD_OCTETS_MAX && !self.is_own(stored) {
             return Ok(false);
         }
-        match Imported::parse(stored)? {
+        let stored = Imported::parse(stored)?;
+        let _slot = self.slots.take();
+        match stored {
             Imported::Argon2(phc) => self.own.matches_any_variant(password, phc),
             Imported::ShaCrypt(text) => Ok(sha_crypt::ShaCrypt::default()
                 .verify_password(octets, text)
@@ -228,7 +235,10 @@ mod tests {
     ];
 
     fn any() -> AnyHash {
-        AnyHash::new(Argon2id::new(Cost::new(HASH_MEMORY_KIB_MIN, 1, 1).unwrap()).unwrap())
+        AnyHash::new(
+            Argon2id::new(Cost::new(HASH_MEMORY_KIB_MIN, 1, 1).unwrap()).unwrap(),
+            2,
+        )
     }
 
     fn secret(password: &str) -> Secret {

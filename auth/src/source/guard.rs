@@ -1,12 +1,13 @@
 //! Keeps a source that is down or slow from eating the threads: so many checks at once, and
 //! after failures in a row none for a while.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::foreign::{Claim, ForeignAccount, ForeignPasswords};
 use crate::breaker::Breaker;
 use crate::limits::{SOURCE_FAILURES_MAX, SOURCE_SLOT_WAIT_MAX};
+use crate::slots::Slots;
 use crate::{AuthError, Secret};
 
 /// A source behind a breaker, with a bounded number of checks at once.
@@ -32,7 +33,7 @@ impl Guarded {
         &self,
         ask: impl FnOnce(&dyn ForeignPasswords) -> Result<T, AuthError>,
     ) -> Result<T, AuthError> {
-        let slot = self.slots.take(SOURCE_SLOT_WAIT_MAX);
+        let slot = self.slots.take_within(SOURCE_SLOT_WAIT_MAX);
         let Some(_given_back_at_the_end) = slot else {
             return Err(AuthError::Unavailable("it has too much to do".to_owned()));
         };
@@ -58,7 +59,7 @@ impl ForeignPasswords for Guarded {
     fn feign(&self, password: &Secret) {
         // Whether it can answer is found out by those who need an answer.
         if self.breaker.is_closed()
-            && let Some(_slot) = self.slots.take(SOURCE_SLOT_WAIT_MAX)
+            && let Some(_slot) = self.slots.take_within(SOURCE_SLOT_WAIT_MAX)
         {
             self.source.feign(password);
         }
@@ -69,43 +70,9 @@ impl ForeignPasswords for Guarded {
     }
 }
 
-/// How many more may ask.
-struct Slots {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Slots {
-    fn new(count: usize) -> Self {
-        Self {
-            free: Mutex::new(count),
-            freed: Condvar::new(),
-        }
-    }
-
-    fn take(&self, wait_max: Duration) -> Option<Slot<'_>> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut free, _) = self
-            .freed
-            .wait_timeout_while(free, wait_max, |free| *free == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        *free = free.checked_sub(1)?;
-        Some(Slot(self))
-    }
-}
-
-/// Given back when it is dropped, on every way out.
-struct Slot<'a>(&'a Slots);
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 

@@ -255,7 +255,7 @@ a b:{SSHA}O54jdNDyU9TP76AX8b2FlpYylokxfGmt
         std::fs::write(&path, text).unwrap();
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&notices);
-        let hasher = AnyHash::new(Argon2id::new(Cost::new(7168, 1, 1).unwrap()).unwrap());
+        let hasher = AnyHash::new(Argon2id::new(Cost::new(7168, 1, 1).unwrap()).unwrap(), 2);
         let tell: Notices = Arc::new(move |text| told.lock().unwrap().push(text.to_owned()));
         let file = PasswdFile::new(path.clone(), Arc::new(hasher), tell);
         Bench {

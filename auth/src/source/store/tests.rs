@@ -407,7 +407,7 @@ fn a_hash_from_elsewhere_is_replaced_at_the_next_good_log_on() {
     store.add(new).unwrap();
     let own = crate::Argon2id::new(crate::Cost::new(7168, 1, 1).unwrap()).unwrap();
     let cache = PasswordCache::new(CacheLimits::default()).unwrap();
-    let hasher = Arc::new(crate::AnyHash::new(own));
+    let hasher = Arc::new(crate::AnyHash::new(own, 2));
     let source = DirectoryPasswords::new(store.clone(), hasher, cache);
     let verify = |password: &str| {
         let password = Secret::from(password.as_bytes().to_vec());

@@ -1,0 +1,119 @@
+//! The password sources that the configuration names, in their order.
+
+use std::sync::Arc;
+
+use mailroost_auth::{
+    AcceptedDomains, AnyHash, CacheLimits, ChainLink, DirectoryPasswords, ForeignLink,
+    ForeignPasswords, Guarded, LinkedSource, Notices, PasswdFile, PasswordCache, PasswordChain,
+    PasswordSource,
+};
+use mailroost_storage::Directory;
+
+use crate::config::{Config, SourceKind, SourceSettings};
+use crate::server::StartError;
+
+/// Who knows passwords.
+///
+/// # Errors
+/// When a source cannot be set up as its settings say.
+pub(crate) async fn password_source(
+    directory: Arc<dyn Directory>,
+    hasher: Arc<AnyHash>,
+    config: &Config,
+    log: &slog::Logger,
+) -> Result<Arc<dyn PasswordSource>, StartError> {
+    let (config, log) = (config.clone(), log.clone());
+    let built = actix_rt::task::spawn_blocking(move || build(directory, hasher, &config, &log));
+    built
+        .await
+        .unwrap_or_else(|panic| Err(StartError::Tree(std::io::Error::other(panic))))
+}
+
+fn build(
+    directory: Arc<dyn Directory>,
+    hasher: Arc<AnyHash>,
+    config: &Config,
+    log: &slog::Logger,
+) -> Result<Arc<dyn PasswordSource>, StartError> {
+    let cache = PasswordCache::new(CacheLimits {
+        users_max: config.auth.cache_users.size(),
+        age_max: config.auth.cache_age.duration(),
+    })?;
+    let domains = AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()));
+    let own = DirectoryPasswords::new(directory, hasher.clone(), cache).accepting(domains);
+    if config.auth.source.is_empty() {
+        return Ok(Arc::new(own));
+    }
+    let setup = Setup {
+        hasher,
+        config,
+        log,
+    };
+    let sources = config.auth.source.iter();
+    let links = sources.map(|source| setup.link(source));
+    let links = links.collect::<Result<Vec<_>, _>>()?;
+    Ok(Arc::new(PasswordChain::new(Arc::new(own), links)))
+}
+
+/// How many threads the foreign sources may keep waiting, beside those that hash.
+pub(crate) fn waiting_threads(config: &Config) -> usize {
+    let foreign = config
+        .auth
+        .source
+        .iter()
+        .filter(|source| match source.kind {
+            SourceKind::Directory => false,
+            SourceKind::PasswdFile => true,
+        });
+    foreign.map(|source| source.max_checks.size()).sum()
+}
+
+struct Setup<'a> {
+    hasher: Arc<AnyHash>,
+    config: &'a Config,
+    log: &'a slog::Logger,
+}
+
+impl Setup<'_> {
+    fn link(&self, settings: &SourceSettings) -> Result<ChainLink, StartError> {
+        let source = match settings.kind {
+            SourceKind::Directory => LinkedSource::Directory,
+            SourceKind::PasswdFile => {
+                let path = settings.file.clone();
+                let path = path.ok_or(StartError::Missing("file of a passwd_file"))?;
+                let name = path.display().to_string();
+                let file = PasswdFile::new(path, self.hasher.clone(), self.notices());
+                LinkedSource::Foreign(self.foreign(settings, Arc::new(file), &name)?)
+            }
+        };
+        Ok(ChainLink {
+            source,
+            on_wrong_password: settings.on_wrong_password.into(),
+        })
+    }
+
+    fn foreign(
+        &self,
+        settings: &SourceSettings,
+        source: Arc<dyn ForeignPasswords>,
+        name: &str,
+    ) -> Result<ForeignLink, StartError> {
+        let auth = &self.config.auth;
+        let cache = PasswordCache::new(CacheLimits {
+            users_max: auth.cache_users.size(),
+            age_max: settings.cache_age.duration().min(auth.cache_age.duration()),
+        })?;
+        let guarded = Guarded::new(source, settings.max_checks.size(), settings.rest.duration());
+        Ok(ForeignLink {
+            source: Arc::new(guarded),
+            cache,
+            provision: settings.provision,
+            name: name.into(),
+        })
+    }
+
+    fn notices(&self) -> Notices {
+        let log = self.log.clone();
+        Arc::new(move |text| slog::warn!(log, "{}", text))
+    }
+}
