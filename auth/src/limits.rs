@@ -61,6 +61,7 @@ pub const SOURCE_SLOT_WAIT_MAX: Duration = Duration::from_millis(250);
 pub const FOREIGN_CACHE_AGE_MAX: Duration = Duration::from_secs(300);
 
 /// The iterations of PBKDF2 that SCRAM's keys may be made with. RFC 7677 s4 wants 4096 at least;
+
 /// it is the client who pays for them at each log-on, and a telephone should not need seconds.
 pub const SCRAM_ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
 
@@ -111,6 +112,7 @@ pub const KEY_FETCH_INTERVAL_MIN: Duration = Duration::from_secs(60);
 /// How long keys are good that are too old and cannot be fetched again: an outage of a day locks
 /// nobody out, and a key that was withdrawn does not live for ever.
 pub const KEYS_STALE_MAX: Duration = Duration::from_secs(86_400);
+
 /// How often a file of passwords is looked at for changes: seldom enough to cost nothing, often
 /// enough that nobody waits for it.
 pub const PASSWD_LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ mod admin;
 mod config;
 mod demo;
 mod demo_mail;
+mod import_passwd;
 mod mail;
 mod options;
 mod output;

@@ -60,6 +60,10 @@ pub(super) struct NewPassword {
     /// Has no password: nobody can log on with one
     #[structopt(long, conflicts_with = "password-stdin")]
     pub no_password: bool,
+    /// Has the password of this hash, which another program made: see docs/authentication.md.
+    /// It is replaced at the next good log-on
+    #[structopt(long, value_name = "HASH", conflicts_with_all = &["password-stdin", "no-password"])]
+    pub hash: Option<String>,
 }
 
 #[derive(Debug, StructOpt)]
@@ -78,6 +82,17 @@ pub(super) enum UserCommand {
         name: String,
         #[structopt(flatten)]
         password: NewPassword,
+    },
+    /// Adds the users of a file of names and hashes, as passwd(5), shadow(5) or Dovecot have it
+    ///
+    /// Lines that cannot be used are named; the other ones count. Users that are there already
+    /// stay as they are.
+    ImportPasswd {
+        #[structopt(value_name = "FILE")]
+        file: PathBuf,
+        /// Gives users that are there already the password of the file
+        #[structopt(long)]
+        replace: bool,
     },
     /// Lists the users by name
     List,

@@ -15,6 +15,9 @@ pub(super) fn new_hash(options: &NewPassword, config: &Config) -> Result<Option<
     if options.no_password {
         return Ok(None);
     }
+    if let Some(hash) = &options.hash {
+        return Ok(Some(hash.clone()));
+    }
     let password = if options.password_stdin {
         from_stdin()?
     } else {

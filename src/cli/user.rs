@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::admin::{settings, with_server};
+use super::import_passwd::import_passwd;
 use super::options::{SiteOption, UserCommand};
 use super::output::{Output, moment};
 use super::password::new_hash;
@@ -36,6 +37,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
                 Ok(client.set_password(&name, hash)?)
             })?;
         }
+        UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace)?,
         UserCommand::List => with_server(config, |mut client| {
             let mut out = Output::new();
             client.users(|user| out.line(&user.name))?;

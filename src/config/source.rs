@@ -68,7 +68,7 @@ impl From<OnWrongPassword> for mailroost_auth::OnWrongPassword {
 /// They are printed as sections of their own.
 impl Setting for SourceSettings {
     fn accepted() -> String {
-        "sections [[auth.source]]".into()
+        "a section [[auth.source]]".into()
     }
 
     fn toml(&self) -> Option<String> {
@@ -119,6 +119,79 @@ impl SourceSettings {
         match self.kind {
             SourceKind::Directory => (vec![], vec![file, ("provision", self.provision)]),
             SourceKind::PasswdFile => (vec![file], vec![]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigError;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        let plain = "listener = []\nprotocol.login_type = \"plain_text_login\"\n";
+        Config::parse("m.toml", &format!("{plain}{text}"))
+    }
+
+    #[test]
+    fn sources_are_read_in_order_and_what_is_printed_of_them_can_be_read() {
+        let text = "[auth]\ncache_age = 60\n[[auth.source]]\n[[auth.source]]\nkind = \
+                    \"passwd_file\"\nfile = \"/etc/users\"\nprovision = true\n";
+        let config = parse(text).unwrap();
+        let kinds: Vec<_> = config
+            .auth
+            .source
+            .iter()
+            .map(|source| source.kind)
+            .collect();
+        assert_eq!(kinds, [SourceKind::Directory, SourceKind::PasswdFile]);
+        let printed = config.print();
+        assert_eq!(printed.matches("\n[[auth.source]]\n").count(), 2);
+        assert_eq!(Config::parse("m.toml", &printed).unwrap().auth, config.auth);
+        let without = parse("").unwrap().print();
+        assert_eq!(without.matches("\n# [[auth.source]]\n").count(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_source_is_said_in_one_line() {
+        let table = [
+            (
+                "[[auth.source]]\nkind = \"passwd_file\"\n",
+                "m.toml: auth.source.file is not set: a source of this kind needs it; accepted: a \
+                 path",
+            ),
+            (
+                "[[auth.source]]\n[[auth.source]]\nfile = \"users\"\n",
+                "m.toml:5: auth.source.file = \"users\": a source of this kind has no use for it; \
+                 accepted: a path",
+            ),
+            (
+                "[[auth.source]]\nprovision = true\n",
+                "m.toml:4: auth.source.provision = true: a source of this kind has no use for it; \
+                 accepted: true or false",
+            ),
+            (
+                "[[auth.source]]\n[[auth.source]]\nkind = \"directory\"\n",
+                "m.toml:5: auth.source.kind = \"directory\": the directory is asked already; \
+                 accepted: \"directory\", \"passwd_file\"",
+            ),
+            (
+                "[[auth.source]]\nkind = \"sql\"\n",
+                "m.toml:4: auth.source.kind = \"sql\": unknown value; accepted: \"directory\", \
+                 \"passwd_file\"",
+            ),
+            (
+                "[[auth.source]]\nfiel = \"users\"\n",
+                "m.toml:4: auth.source.fiel: unknown key; nearest: file",
+            ),
+            (
+                "[auth]\nsource = 3\n",
+                "m.toml:4: auth.source = 3: wrong type; accepted: a list, each a \
+                 section [[auth.source]]",
+            ),
+        ];
+        for (text, line) in table {
+            assert_eq!(parse(text).unwrap_err().to_string(), line, "for {text:?}");
         }
     }
 }
