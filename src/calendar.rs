@@ -34,6 +34,37 @@ impl Date {
     }
 }
 
+/// Seconds since 1970-01-01 of a moment in UTC as RFC 3339 has it, whole seconds and `Z`, or of
+/// the begin of a day (`2026-11-24`). `None` for anything else, and before 1970.
+pub(crate) fn parse_moment(text: &str) -> Option<u64> {
+    let (day, time) = match text.split_once('T') {
+        Some((day, time)) => (day, time.strip_suffix('Z')?),
+        None => (text, "00:00:00"),
+    };
+    let [year, month, day] = numbers(day, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // The day is not earlier than if years had 365 days and months 28, and not much later.
+    let from = (year.checked_sub(1970)? * 365) + (month.checked_sub(1)? * 28);
+    let days = (from..from + year / 4 + 100)
+        .find(|days| Date::of_day(*days) == (Date { year, month, day }))?;
+    Some(days * DAY_SECS + hour * 3600 + minute * 60 + second)
+}
+
+/// Three numbers of so many digits each.
+fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[u64; 3]> {
+    let mut parts = text.split(between);
+    let mut numbers = [0; 3];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let right = part.len() == digits && part.bytes().all(|octet| octet.is_ascii_digit());
+        *number = part.parse().ok().filter(|_| right)?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
 /// A moment in UTC as RFC 3339 has it, without what follows the seconds, from seconds since
 /// 1970-01-01.
 pub(crate) fn moment(secs: u64) -> String {
@@ -60,7 +91,37 @@ pub(crate) fn date_time(secs: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{date_time, moment};
+    use super::{date_time, moment, parse_moment};
+
+    #[test]
+    fn what_was_written_can_be_read_again() {
+        for secs in [
+            0,
+            951_782_399,
+            951_782_400,
+            1_795_564_799,
+            4_107_542_400,
+            253_402_300_799,
+        ] {
+            assert_eq!(parse_moment(&format!("{}Z", moment(secs))), Some(secs));
+        }
+        assert_eq!(parse_moment("2026-11-24"), Some(1_795_478_400));
+        let not_moments = [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "1969-12-31",
+            "2026-11-24T10:00:00",
+            "2026-11-24T24:00:00Z",
+            "26-11-24",
+            "2026-11-2\u{663}",
+            "2026-11-24T1:00:00Z",
+        ];
+        for text in not_moments {
+            assert_eq!(parse_moment(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn dates_are_those_of_the_header() {

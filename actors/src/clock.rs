@@ -1,8 +1,15 @@
-//! The only place that asks for the time: tokio's clock, which a test can pause.
+//! The only place that asks for the time: tokio's clock, which a test can pause, and the
+//! calendar's.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Now, on a clock that tests can stop and move.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Now, in seconds since 1970-01-01 UTC.
+pub(crate) fn now_secs() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }

@@ -120,6 +120,7 @@ impl Grower {
     fn grow(mut self, blueprint: Blueprint) {
         let Blueprint {
             store,
+            directory: users,
             passwords,
             mechanisms,
             sites,
@@ -172,7 +173,8 @@ impl Grower {
         let listeners = self.listeners(bindings, &sessions, &log);
         let sweeper = {
             let (mailboxes, log) = (mailboxes.clone(), log.clone());
-            let make = move || SweeperActor::new(store, mailboxes, &limits, log);
+            let upkeep = self.trunk.upkeep.subscribe();
+            let make = move || SweeperActor::new(store, users, mailboxes, &limits, upkeep, log);
             self.branch(Rank::Sweeper, "SweeperActor".into(), make)
         };
         let addrs = Addrs {

@@ -29,4 +29,4 @@ pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};
 pub use tree::{
     Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,
 };
-pub use upkeep::{Crossing, Quota, QuotaKind, Retention, Terms, Upkeep, WarningText};
+pub use upkeep::{Crossing, Quota, QuotaKind, Retained, Retention, Terms, Upkeep, WarningText};

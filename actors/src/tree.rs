@@ -1,5 +1,7 @@
 //! The door of the room: what the tree is made of, and the handle to it.
 
+mod upkeep;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -157,7 +159,7 @@ impl TreeHandle {
         &self.0.addresses
     }
 
-    fn grown(&self) -> Result<&Grown, TreeError> {
+    pub(crate) fn grown(&self) -> Result<&Grown, TreeError> {
         self.0.grown.get().ok_or(TreeError::Unavailable("the tree"))
     }
 
@@ -230,7 +232,11 @@ impl TreeHandle {
         messages: Vec<MessageId>,
     ) -> Result<usize, TreeError> {
         ask_mailbox(&self.grown()?.addrs.mailboxes, maildrop, |mailbox| {
-            let commit = CommitDeletions(messages.clone());
+            let commit = CommitDeletions {
+                messages: messages.clone(),
+                read: Vec::new(),
+                by: Some("operator".into()),
+            };
             async move { ask(&mailbox, "the mailbox", commit).await? }
         })
         .await
@@ -282,16 +288,6 @@ impl TreeHandle {
             .policy
             .write()
             .unwrap_or_else(PoisonError::into_inner) = policy;
-    }
-
-    /// How maildrops are looked after now.
-    pub fn upkeep(&self) -> Arc<Upkeep> {
-        Arc::clone(&self.0.upkeep.borrow())
-    }
-
-    /// From now on maildrops are looked after like this.
-    pub fn set_upkeep(&self, upkeep: Arc<Upkeep>) {
-        self.0.upkeep.send_replace(upkeep);
     }
 
     /// The tree as it is now.

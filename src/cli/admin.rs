@@ -45,6 +45,11 @@ pub(super) fn with_server<T: Send + 'static>(
     config.tls = TlsSettings::default();
     config.site.clear();
     config.protocol_log = ProtocolLogSettings::default();
+    // Nor is a text that cannot be read; whoever is warned reads another one.
+    if let Err(error) = crate::upkeep::text(&config.quota) {
+        super::output::complain(&error.to_string());
+        config.quota.warning_file = None;
+    }
     let logging = Logging::to_stderr(Form::Human { colour: false }, slog::Level::Warning);
     let log = logging.logger().clone();
     actix::System::new().block_on(async move {

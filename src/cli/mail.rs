@@ -10,6 +10,7 @@ use super::admin::{settings, with_server};
 use super::options::MailCommand;
 use super::output::{Output, moment};
 use super::transfer;
+use super::upkeep::{self, Selection};
 use crate::control::{Client, RemoteBodies};
 use crate::exit::{Failure, Status};
 
@@ -74,13 +75,34 @@ pub(super) fn execute(file: Option<PathBuf>, command: MailCommand) -> Result<(),
             maildir,
             keep_unique_ids,
             pass_over,
+            ignore_quota,
         } => {
             let source = transfer::source(mbox, maildir)?;
             let unique_ids = keep_unique_ids.map(|keep| keep.0).unwrap_or_default();
             with_server(config, move |client| {
-                transfer::import(client, &user, &source, unique_ids, pass_over)
+                transfer::import(client, &user, &source, unique_ids, pass_over, ignore_quota)
             })
         }
+        MailCommand::Deleted { user } => upkeep::deleted(config, user),
+        MailCommand::Undelete {
+            user,
+            since,
+            session,
+            unique_ids,
+            ignore_quota,
+        } => {
+            let selection = Selection {
+                since,
+                session,
+                unique_ids,
+            };
+            upkeep::undelete(config, user, selection, ignore_quota)
+        }
+        MailCommand::Purge {
+            user,
+            all,
+            older_than,
+        } => upkeep::purge(config, user.filter(|_| !all), older_than),
     }
 }
 

@@ -12,6 +12,7 @@ mod password;
 mod serve;
 mod store;
 mod transfer;
+mod upkeep;
 mod user;
 
 use std::ffi::OsString;
@@ -61,6 +62,7 @@ fn execute(options: Options) -> Result<(), Failure> {
         Command::User(command) => user::execute(file, command),
         Command::Mail(command) => mail::execute(file, command),
         Command::Store(command) => store::execute(file, command),
+        Command::Retention(command) => upkeep::retention(file, command),
         Command::Status => admin::status(file),
     }
 }

@@ -7,8 +7,9 @@ use mailroost_storage::import::unique_ids::UniqueIds;
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
 
+use crate::calendar::{DAY_SECS, parse_moment};
 use crate::config::{Setting, SiteName};
-use crate::control::Sizes;
+use crate::control::{Limit, Sizes};
 
 /// A POP3 server with the semantics of Microsoft Exchange's POP3 service.
 #[derive(Debug, StructOpt)]
@@ -48,6 +49,8 @@ pub(super) enum Command {
     Mail(MailCommand),
     /// The store, while no daemon has it
     Store(StoreCommand),
+    /// Removal of messages by their age
+    Retention(RetentionCommand),
     /// Prints the supervision tree of the daemon
     Status,
 }
@@ -117,9 +120,52 @@ pub(super) enum UserCommand {
         /// Every site has the maildrop
         #[structopt(long, conflicts_with = "site")]
         no_site: bool,
+        #[structopt(flatten)]
+        limits: UserLimits,
     },
+    /// Other names and addresses of a user
+    Alias(AliasCommand),
     /// Removes a user with the maildrop and all its messages
     Remove { name: String },
+}
+
+/// What may be in a user's maildrop, and for how long.
+#[derive(Debug, StructOpt)]
+pub(super) struct UserLimits {
+    /// The most octets of all messages: a number, unlimited, default
+    #[structopt(long, value_name = "OCTETS")]
+    pub quota_octets: Option<LimitOption>,
+    /// The most messages: a number, unlimited, default
+    #[structopt(long, value_name = "COUNT")]
+    pub quota_messages: Option<LimitOption>,
+    /// For how long messages stay that a session has retrieved: days, unlimited, default
+    #[structopt(long, value_name = "DAYS")]
+    pub retain_read: Option<DaysOption>,
+    /// For how long the others stay: days, unlimited, default
+    #[structopt(long, value_name = "DAYS")]
+    pub retain_unread: Option<DaysOption>,
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum AliasCommand {
+    /// Gives a user another name; nobody else may have it
+    Add { name: String, alias: String },
+    /// Takes it away
+    Remove { name: String, alias: String },
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum RetentionCommand {
+    /// Removes now what has been there for too long
+    ///
+    /// Prints for each user of whom something goes: name, messages, their octets, when the
+    /// oldest was received, messages that can be brought back no longer, octets that they
+    /// occupied.
+    Run {
+        /// Says what would go, and changes nothing
+        #[structopt(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, StructOpt)]
@@ -168,6 +214,40 @@ pub(super) enum MailCommand {
         /// Passes over so many messages at the beginning, which an earlier attempt brought in
         #[structopt(long, value_name = "COUNT", default_value = "0")]
         pass_over: u64,
+        /// Goes beyond the quota, if need be
+        #[structopt(long)]
+        ignore_quota: bool,
+    },
+    /// Lists what was removed and can be brought back: unique-id, octets, when it was received
+    /// and removed, and by which session (as in the log; or retention, or operator)
+    Deleted { user: String },
+    /// Brings back messages that were removed, all or none, under new unique-ids; prints the old
+    /// and the new ones
+    Undelete {
+        user: String,
+        /// Those removed since then: 2026-11-24T08:00:00Z, 2026-11-24, or so long ago: 90m, 2h, 3d
+        #[structopt(long, value_name = "TIME")]
+        since: Option<Moment>,
+        /// Those removed by this session
+        #[structopt(long, value_name = "ID")]
+        session: Option<String>,
+        /// Those that had these unique-ids
+        #[structopt(long = "id", value_name = "UNIQUE-ID")]
+        unique_ids: Vec<String>,
+        /// Goes beyond the quota, if need be
+        #[structopt(long)]
+        ignore_quota: bool,
+    },
+    /// Gives up removed messages for good, before their time is over
+    Purge {
+        #[structopt(required_unless = "all")]
+        user: Option<String>,
+        /// Those of all users
+        #[structopt(long, conflicts_with = "user")]
+        all: bool,
+        /// Only those that were removed so many days ago or earlier
+        #[structopt(long, value_name = "DAYS", default_value = "0")]
+        older_than: u64,
     },
 }
 
@@ -212,6 +292,77 @@ impl FromStr for SizesOption {
             "default" => Ok(Self(Sizes::Default)),
             _ => Err("accepted: yes, no, default"),
         }
+    }
+}
+
+/// A limit of a user's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LimitOption(pub Limit);
+
+impl FromStr for LimitOption {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "default" => Ok(Self(Limit::Default)),
+            "unlimited" => Ok(Self(Limit::Unlimited)),
+            number => number
+                .parse()
+                .map(|number| Self(Limit::Of(number)))
+                .map_err(|_| "accepted: a number, unlimited, default"),
+        }
+    }
+}
+
+/// An age of a user's own, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DaysOption(pub Limit);
+
+/// As for the ages of all users.
+const DAYS_MAX: u64 = 36_500;
+
+impl FromStr for DaysOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(LimitOption(Limit::Of(days @ 1..=DAYS_MAX))) => Ok(Self(Limit::Of(days * DAY_SECS))),
+            Ok(LimitOption(limit @ (Limit::Default | Limit::Unlimited))) => Ok(Self(limit)),
+            Ok(LimitOption(Limit::Of(_))) | Err(_) => Err(format!(
+                "accepted: 1 to {DAYS_MAX} days, unlimited, default"
+            )),
+        }
+    }
+}
+
+/// A point in time: one in UTC, or so many seconds ago.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Moment {
+    At(u64),
+    Ago(u64),
+}
+
+impl Moment {
+    /// In seconds since 1970-01-01 UTC.
+    pub(super) fn secs(self, now_secs: u64) -> u64 {
+        match self {
+            Self::At(secs) => secs,
+            Self::Ago(secs) => now_secs.saturating_sub(secs),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let units = [('m', 60), ('h', 3600), ('d', DAY_SECS)];
+        let ago = units.into_iter().find_map(|(unit, secs)| {
+            let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+            Some(Self::Ago(count.saturating_mul(secs)))
+        });
+        ago.or_else(|| parse_moment(text).map(Self::At))
+            .ok_or("accepted: 2026-11-24T08:00:00Z, 2026-11-24, 90m, 2h, 3d and the like")
     }
 }
 

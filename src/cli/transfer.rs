@@ -34,6 +34,7 @@ pub(super) fn import(
     source: &Source,
     unique_ids: UniqueIds,
     pass_over: u64,
+    ignore_quota: bool,
 ) -> Result<(), Failure> {
     let present = records(&mut client, user)?;
     let settings = ImportSettings {
@@ -48,7 +49,7 @@ pub(super) fn import(
         source,
         &settings,
         &present,
-        &mut |deliveries| store.deliver(user, deliveries),
+        &mut |deliveries| store.deliver(user, deliveries, ignore_quota),
         &mut |progress: Progress| {
             bar.set_length(progress.octets_total);
             bar.set_position(progress.octets_done);

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::admin::{settings, with_server};
 use super::import_passwd::import_passwd;
-use super::options::{SiteOption, UserCommand};
+use super::options::{AliasCommand, SiteOption, UserCommand};
 use super::output::{Output, moment};
 use super::password::new_hash;
-use crate::control::{SiteChange, UserChanges, UserRow};
+use crate::calendar::DAY_SECS;
+use crate::control::{AliasChange, Limit, SiteChange, UsageRow, UserChanges, UserRow};
 use crate::exit::{Failure, Status};
 
 pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(), Failure> {
@@ -44,9 +45,23 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             out.finish()
         })?,
         UserCommand::Show { name } => {
-            show(&with_server(config, move |mut client| {
-                Ok(client.user(&name)?)
-            })?)?;
+            let (user, usage) = with_server(config, move |mut client| {
+                Ok((client.user(&name)?, client.usage(&name)?))
+            })?;
+            show(&user, &usage)?;
+        }
+        UserCommand::Alias(command) => {
+            let (name, alias) = match command {
+                AliasCommand::Add { name, alias } => (name, AliasChange::Add(alias)),
+                AliasCommand::Remove { name, alias } => (name, AliasChange::Remove(alias)),
+            };
+            let changes = UserChanges {
+                alias: Some(alias),
+                ..UserChanges::default()
+            };
+            with_server(config, move |mut client| {
+                Ok(client.set_user(&name, changes)?)
+            })?;
         }
         UserCommand::Set {
             name,
@@ -55,12 +70,18 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             exact_rfc822_size,
             site,
             no_site,
+            limits,
         } => {
             let changes = UserChanges {
                 pop_enabled: pop_enabled.map(|answer| answer.0),
                 use_protocol_defaults: use_protocol_defaults.map(|answer| answer.0),
                 sizes: exact_rfc822_size.map(|option| option.0),
                 site: site.map(of_site).or(no_site.then_some(SiteChange::Any)),
+                alias: None,
+                quota_octets: limits.quota_octets.map(|option| option.0),
+                quota_messages: limits.quota_messages.map(|option| option.0),
+                retain_read_secs: limits.retain_read.map(|option| option.0),
+                retain_unread_secs: limits.retain_unread.map(|option| option.0),
             };
             if changes == UserChanges::default() {
                 return Err(Failure::new(Status::Usage, "nothing to set; try --help"));
@@ -80,13 +101,23 @@ fn of_site(option: SiteOption) -> SiteChange {
     SiteChange::Of(option.0.into())
 }
 
-fn show(user: &UserRow) -> Result<(), Failure> {
+fn show(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
     let exact = user.exact_rfc822_size.map_or("default", yes_or_no);
     let exact = format!("{exact} (in effect: {})", yes_or_no(user.exact_in_effect));
+    let aliases = match user.aliases.as_slice() {
+        [] => "none".to_owned(),
+        aliases => aliases.join(", "),
+    };
+    let octets = limit(user.quota_octets, usage.octets_limit, 1);
+    let messages = limit(user.quota_messages, usage.messages_limit, 1);
+    let read = limit(user.retain_read_secs, usage.read_secs, DAY_SECS);
+    let unread = limit(user.retain_unread_secs, usage.unread_secs, DAY_SECS);
+    let used = format!("{} messages, {} octets", usage.messages, usage.octets);
     let created = moment(user.created_secs);
     let maildrop = user.maildrop.to_string();
-    let table: [(&str, &str); 8] = [
+    let table: [(&str, &str); 14] = [
         ("name", &user.name),
+        ("aliases", &aliases),
         ("maildrop", &maildrop),
         ("password", if user.password { "set" } else { "none" }),
         ("pop_enabled", yes_or_no(user.pop_enabled)),
@@ -96,6 +127,11 @@ fn show(user: &UserRow) -> Result<(), Failure> {
         ),
         ("exact_rfc822_size", &exact),
         ("site", user.site.as_deref().unwrap_or("any")),
+        ("used", &used),
+        ("quota_octets", &octets),
+        ("quota_messages", &messages),
+        ("retain_read", &read),
+        ("retain_unread", &unread),
         ("created", &created),
     ];
     let mut out = Output::new();
@@ -103,6 +139,19 @@ fn show(user: &UserRow) -> Result<(), Failure> {
         out.line(&format!("{what:<21}  {value}"))?;
     }
     out.finish()
+}
+
+/// A limit as it is set, in its unit, and what is in effect where that is said elsewhere.
+fn limit(own: Limit, in_effect: Option<u64>, unit: u64) -> String {
+    match own {
+        Limit::Of(limit) => (limit / unit).to_string(),
+        Limit::Unlimited => "unlimited".to_owned(),
+        Limit::Default => {
+            let in_effect = in_effect.map(|limit| (limit / unit).to_string());
+            let in_effect = in_effect.unwrap_or_else(|| "unlimited".to_owned());
+            format!("default (in effect: {in_effect})")
+        }
+    }
 }
 
 fn yes_or_no(answer: bool) -> &'static str {

@@ -1,5 +1,7 @@
 //! The command line's side of the control socket. It blocks; it is for threads that may.
 
+mod upkeep;
+
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -276,7 +278,7 @@ impl Client {
     /// Delivers one message, read to its end in chunks.
     ///
     /// # Errors
-    /// `Reading` if `message` fails; `NoSuchUser`; what the store says.
+    /// `Reading` if `message` fails; `NoSuchUser`; `OverQuota`; what the store says.
     pub fn deliver(
         &mut self,
         user: &str,
@@ -295,7 +297,7 @@ impl Client {
             }
         }
         let (token, ..) = self.end_stage()?;
-        let ids = self.deliver_staged(user, vec![token])?;
+        let ids = self.deliver_staged(user, vec![token], false)?;
         ids.first().copied().ok_or_else(unexpected)
     }
 
@@ -340,10 +342,12 @@ impl Client {
         &mut self,
         user: &str,
         tokens: Vec<u64>,
+        ignore_quota: bool,
     ) -> Result<Vec<MessageId>, ClientError> {
         match self.ask(&Request::Deliver {
             user: user.into(),
             tokens,
+            ignore_quota,
         })? {
             Reply::Delivered { ids } => Ok(ids.into_iter().map(MessageId).collect()),
             _ => Err(unexpected()),

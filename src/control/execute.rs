@@ -11,6 +11,7 @@ use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
 use super::protocol::{
     Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges, UserRow,
 };
+use super::upkeep;
 use crate::server::{ServerError, ServerHandle, blocking, stage};
 
 /// Users or messages in one page of a listing; with the longest names it stays below the
@@ -97,7 +98,11 @@ impl Conversation {
                 password_hash,
             } => {
                 check_hash(server, password_hash.clone()).await?;
-                update(server, &name, |user| user.password_hash = password_hash).await?
+                update(server, &name, |user| {
+                    user.password_hash = password_hash;
+                    Ok(())
+                })
+                .await?
             }
             Request::SetUser { name, changes } => {
                 update(server, &name, |user| change(user, changes)).await?
@@ -109,7 +114,23 @@ impl Conversation {
                 self.staged.remove(&token);
                 Reply::Done
             }
-            Request::Deliver { user, tokens } => self.deliver(&user, &tokens).await?,
+            Request::Deliver {
+                user,
+                tokens,
+                ignore_quota,
+            } => self.deliver(&user, &tokens, ignore_quota).await?,
+            Request::Usage { name } => upkeep::usage(server, &name).await?,
+            Request::Deleted { user, after } => upkeep::deleted(server, &user, after).await?,
+            Request::Undelete {
+                user,
+                ids,
+                ignore_quota,
+            } => upkeep::undelete(server, &user, ids, ignore_quota).await?,
+            Request::Purge {
+                user,
+                deleted_before_secs,
+            } => upkeep::purge(server, &user, deleted_before_secs).await?,
+            Request::Retain { after, dry_run } => upkeep::retain(server, after, dry_run).await?,
             Request::Messages { user, after } => messages(server, &user, after).await?,
             Request::Remove { user, ids } => {
                 let ids = ids.into_iter().map(MessageId).collect();
@@ -129,7 +150,12 @@ impl Conversation {
         })
     }
 
-    async fn deliver(&mut self, user: &str, tokens: &[u64]) -> Result<Reply, Fault> {
+    async fn deliver(
+        &mut self,
+        user: &str,
+        tokens: &[u64],
+        ignore_quota: bool,
+    ) -> Result<Reply, Fault> {
         let user = self.server.user(user).await?;
         let deliveries = tokens.iter().map(|token| self.staged.remove(token));
         let Some(deliveries) = deliveries.collect::<Option<Vec<_>>>() else {
@@ -139,7 +165,7 @@ impl Conversation {
             ));
         };
         let tree = self.server.tree();
-        let terms = tree.upkeep().terms_of(&user);
+        let terms = upkeep::terms(&self.server, &user, ignore_quota);
         let ids = tree.deliver_on(terms, user.maildrop, deliveries).await;
         let ids = ids.map_err(ServerError::from)?;
         Ok(Reply::Delivered {
@@ -258,10 +284,10 @@ async fn check_hash(server: &ServerHandle, password_hash: Option<String>) -> Res
 async fn update(
     server: &ServerHandle,
     name: &str,
-    change: impl FnOnce(&mut User),
+    change: impl FnOnce(&mut User) -> Result<(), Fault>,
 ) -> Result<Reply, Fault> {
     let mut user = server.user(name).await?;
-    change(&mut user);
+    change(&mut user)?;
     let (directory, changed) = (server.directory().clone(), user.clone());
     blocking(move || directory.update(&changed)).await?;
     Ok(shown(server, user))
@@ -272,7 +298,7 @@ fn shown(server: &ServerHandle, user: User) -> Reply {
     Reply::User { user }
 }
 
-fn change(user: &mut User, changes: UserChanges) {
+fn change(user: &mut User, changes: UserChanges) -> Result<(), Fault> {
     if let Some(pop_enabled) = changes.pop_enabled {
         user.pop_enabled = pop_enabled;
     }
@@ -289,6 +315,21 @@ fn change(user: &mut User, changes: UserChanges) {
         Some(SiteChange::Any) => user.site = None,
         Some(SiteChange::Of(site)) => user.site = Some(site.into()),
         None => {}
+    }
+    let (quota, retention) = (&mut user.quota, &mut user.retention);
+    for (limit, place) in [
+        (changes.quota_octets, &mut quota.octets),
+        (changes.quota_messages, &mut quota.messages),
+        (changes.retain_read_secs, &mut retention.read_secs),
+        (changes.retain_unread_secs, &mut retention.unread_secs),
+    ] {
+        if let Some(limit) = limit {
+            *place = limit.stored();
+        }
+    }
+    match changes.alias {
+        Some(alias) => upkeep::change_alias(user, alias),
+        None => Ok(()),
     }
 }
 

@@ -25,6 +25,7 @@ mod remote;
 mod server;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use client::{Client, ClientError};
 pub use protocol::{
@@ -32,3 +33,4 @@ pub use protocol::{
 };
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};
+pub use upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};

@@ -4,6 +4,7 @@ use mailroost_actors::Node;
 use mailroost_storage::{BodyFacts, MessageRecord, StoreError, StoreErrorKind, User};
 use serde::{Deserialize, Serialize};
 
+use super::upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
 use crate::exit::{Failure, Status};
 use crate::server::ServerError;
 
@@ -39,13 +40,37 @@ pub(super) enum Request {
     /// Let go of a staged message.
     Discard { token: u64 },
     /// Deliver staged messages, all or none.
-    Deliver { user: String, tokens: Vec<u64> },
+    Deliver {
+        user: String,
+        tokens: Vec<u64>,
+        ignore_quota: bool,
+    },
     /// The next page of a maildrop, after a number.
     Messages { user: String, after: Option<u64> },
     /// One message.
     Read { user: String, id: u64 },
     /// Remove messages, all or none.
     Remove { user: String, ids: Vec<u64> },
+    /// What is in a user's maildrop, and what may be.
+    Usage { name: String },
+    /// The next page of what was removed and can be brought back, after a number.
+    Deleted { user: String, after: Option<u64> },
+    /// Bring removed messages back, all or none.
+    Undelete {
+        user: String,
+        ids: Vec<u64>,
+        ignore_quota: bool,
+    },
+    /// Give up for good what was removed before that second.
+    Purge {
+        user: String,
+        deleted_before_secs: u64,
+    },
+    /// Retention for the next page of users, after a name.
+    Retain {
+        after: Option<String>,
+        dry_run: bool,
+    },
     /// The supervision tree.
     Census,
 }
@@ -62,6 +87,16 @@ pub struct UserChanges {
     pub sizes: Option<Sizes>,
     /// Which site has the maildrop.
     pub site: Option<SiteChange>,
+    /// One alias more or less.
+    pub alias: Option<AliasChange>,
+    /// The quota in octets.
+    pub quota_octets: Option<Limit>,
+    /// The quota in messages.
+    pub quota_messages: Option<Limit>,
+    /// For how many seconds retrieved messages stay.
+    pub retain_read_secs: Option<Limit>,
+    /// For how many seconds the others stay.
+    pub retain_unread_secs: Option<Limit>,
 }
 
 /// Which site has a user's maildrop.
@@ -122,6 +157,27 @@ pub(super) enum Reply {
     Removed {
         count: usize,
     },
+    Usage {
+        usage: UsageRow,
+    },
+    /// A page; an empty one is the end.
+    Deleted {
+        messages: Vec<DeletedRow>,
+    },
+    /// Old and new numbers.
+    Undeleted {
+        ids: Vec<(u64, u64)>,
+    },
+    Purged {
+        messages: u64,
+        stored_octets: u64,
+    },
+    /// A page with those users of whom there is something to tell; `last` is the last one that
+    /// was looked at, and `None` is the end.
+    Retained {
+        rows: Vec<RetainedRow>,
+        last: Option<String>,
+    },
     Census {
         tree: TreeNode,
     },
@@ -132,7 +188,7 @@ pub(super) enum Reply {
 
 /// Which form of the protocol this is. A daemon and a command line of different forms refuse to
 /// talk.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// A user, without the hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +209,16 @@ pub struct UserRow {
     pub exact_in_effect: bool,
     /// The site that has the maildrop, if it need not be this one.
     pub site: Option<String>,
+    /// Other names and addresses.
+    pub aliases: Vec<String>,
+    /// The quota in octets.
+    pub quota_octets: Limit,
+    /// The quota in messages.
+    pub quota_messages: Limit,
+    /// For how many seconds retrieved messages stay.
+    pub retain_read_secs: Limit,
+    /// For how many seconds the others stay.
+    pub retain_unread_secs: Limit,
     /// Seconds since 1970-01-01 UTC.
     pub created_secs: u64,
 }
@@ -169,6 +235,13 @@ impl UserRow {
             pop_enabled: user.pop_enabled,
             exact_rfc822_size: user.exact_rfc822_size,
             site: user.site.map(Into::into),
+            aliases: (user.aliases.iter())
+                .map(|alias| alias.as_str().to_owned())
+                .collect(),
+            quota_octets: Limit::from_stored(user.quota.octets),
+            quota_messages: Limit::from_stored(user.quota.messages),
+            retain_read_secs: Limit::from_stored(user.retention.read_secs),
+            retain_unread_secs: Limit::from_stored(user.retention.unread_secs),
             created_secs: user.created_secs,
         }
     }

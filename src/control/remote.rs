@@ -40,11 +40,12 @@ impl RemoteStore {
     /// Delivers what was staged, all or none.
     ///
     /// # Errors
-    /// What the store says.
+    /// `OverQuota`, if it is not ignored; what the store says.
     pub fn deliver(
         &self,
         user: &str,
         deliveries: Vec<Delivery>,
+        ignore_quota: bool,
     ) -> Result<Vec<MessageId>, StoreError> {
         let tokens = deliveries
             .into_iter()
@@ -57,7 +58,7 @@ impl RemoteStore {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| StoreError::new(StoreErrorKind::Invalid, "staged in another store"))?;
         lock(&self.0)
-            .deliver_staged(user, tokens)
+            .deliver_staged(user, tokens, ignore_quota)
             .map_err(store_error)
     }
 }

@@ -1,57 +1,41 @@
-//! The maildrop in hand, and what is done with it on a blocking thread.
+//! The maildrop in hand, and the jobs that are done with it on a blocking thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mailroost_protocol::{Maildrop, SortOrder};
-use mailroost_storage::{
-    BodySource, Delivery, MaildropId, MaildropStore, MessageId, OwnedMaildrop, Removal, StoreError,
-};
+use mailroost_storage::{BodySource, MaildropId, OwnedMaildrop, StoreError};
 use tokio::sync::oneshot;
 
+use super::MailboxParts;
 use super::kept::Empty;
 use super::messages::same_error;
 use super::translate::view_of;
-use crate::upkeep::Load;
-use crate::{MaildropContents, Terms, TreeError};
+use crate::{MaildropContents, TreeError};
 
-type Answer<R> = oneshot::Sender<Result<R, TreeError>>;
-
-/// Something to be done with the maildrop. An answer that nobody waits for is dropped.
-pub(super) enum Job {
-    Open {
-        order: SortOrder,
-        answer: Answer<(Arc<Maildrop>, Arc<dyn BodySource>)>,
-    },
-    Remove {
-        messages: Vec<MessageId>,
-        answer: Answer<usize>,
-    },
-    Deliver {
-        deliveries: Vec<Delivery>,
-        terms: Option<Terms>,
-        answer: Answer<Vec<MessageId>>,
-    },
-    List {
-        answer: Answer<MaildropContents>,
-    },
-}
+/// Something to be done with the maildrop, or why it cannot be opened. An answer that nobody
+/// waits for is dropped.
+pub(super) struct Job(Box<dyn FnOnce(Result<&mut Desk, &StoreError>) + Send>);
 
 impl Job {
-    fn refuse(self, error: &StoreError) {
-        let error = TreeError::Store(same_error(error));
-        match self {
-            Self::Open { answer, .. } => drop(answer.send(Err(error))),
-            Self::Remove { answer, .. } => drop(answer.send(Err(error))),
-            Self::Deliver { answer, .. } => drop(answer.send(Err(error))),
-            Self::List { answer } => drop(answer.send(Err(error))),
-        }
+    pub(super) fn new<R: Send + 'static>(
+        work: impl FnOnce(&mut Desk) -> Result<R, StoreError> + Send + 'static,
+        answer: oneshot::Sender<Result<R, TreeError>>,
+    ) -> Self {
+        Self(Box::new(move |desk| {
+            let done = match desk {
+                Ok(desk) => work(desk),
+                Err(error) => Err(same_error(error)),
+            };
+            drop(answer.send(done.map_err(TreeError::Store)));
+        }))
     }
 }
 
 /// The maildrop in hand. Fields are dropped in order: the maildrop is put down first.
 pub(super) struct Desk {
-    maildrop: Box<dyn OwnedMaildrop>,
+    pub(super) maildrop: Box<dyn OwnedMaildrop>,
+    pub(super) parts: Arc<MailboxParts>,
     bodies: Arc<dyn BodySource>,
     views: Views,
     _empty: Empty,
@@ -92,7 +76,7 @@ impl Desk {
             .then(|| (Arc::clone(view), Arc::clone(&self.bodies)))
     }
 
-    fn view(&mut self, order: SortOrder) -> (Arc<Maildrop>, Arc<dyn BodySource>) {
+    pub(super) fn view(&mut self, order: SortOrder) -> (Arc<Maildrop>, Arc<dyn BodySource>) {
         if let Some(ready) = self.current_view(order) {
             return ready;
         }
@@ -101,51 +85,11 @@ impl Desk {
         (view, Arc::clone(&self.bodies))
     }
 
-    fn deliver(
-        &mut self,
-        deliveries: Vec<Delivery>,
-        terms: Option<&Terms>,
-    ) -> Result<Vec<MessageId>, StoreError> {
-        if let Some(terms) = terms.filter(|terms| terms.enforced) {
-            let more = Load {
-                octets: deliveries.iter().map(|more| more.facts.octets).sum(),
-                messages: deliveries.len() as u64,
-            };
-            terms.quota.admit(self.load(), more)?;
-        }
-        self.maildrop.deliver(deliveries)
-    }
-
-    /// What is in the maildrop.
-    fn load(&self) -> Load {
-        let messages = self.maildrop.messages();
-        Load {
-            octets: messages.iter().map(|message| message.exact_octets).sum(),
-            messages: messages.len() as u64,
-        }
-    }
-
-    fn run(&mut self, job: Job) {
-        match job {
-            Job::Open { order, answer } => drop(answer.send(Ok(self.view(order)))),
-            Job::Remove { messages, answer } => {
-                // Nothing is kept: there is no setting that asks for it yet.
-                let removed = self.maildrop.remove(&messages, &Removal::default());
-                drop(answer.send(removed.map_err(TreeError::Store)));
-            }
-            Job::Deliver {
-                deliveries,
-                terms,
-                answer,
-            } => {
-                let delivered = self.deliver(deliveries, terms.as_ref());
-                drop(answer.send(delivered.map_err(TreeError::Store)));
-            }
-            Job::List { answer } => drop(answer.send(Ok(MaildropContents {
-                revision: self.maildrop.revision(),
-                messages: self.maildrop.messages().into(),
-                bodies: Arc::clone(&self.bodies),
-            }))),
+    pub(super) fn contents(&self) -> MaildropContents {
+        MaildropContents {
+            revision: self.maildrop.revision(),
+            messages: self.maildrop.messages().into(),
+            bodies: Arc::clone(&self.bodies),
         }
     }
 }
@@ -154,27 +98,28 @@ impl Desk {
 /// the answer the maildrop could not be opened; everybody was told why.
 pub(super) fn work(
     place: Result<Desk, Empty>,
-    store: &dyn MaildropStore,
+    parts: Arc<MailboxParts>,
     maildrop: MaildropId,
     jobs: VecDeque<Job>,
 ) -> Option<Desk> {
     let mut desk = match place {
         Ok(desk) => desk,
-        Err(empty) => match store.open_maildrop(maildrop) {
+        Err(empty) => match parts.store.open_maildrop(maildrop) {
             Ok(maildrop) => Desk {
                 bodies: maildrop.bodies(),
                 maildrop,
+                parts,
                 views: Views::default(),
                 _empty: empty,
             },
             Err(error) => {
-                jobs.into_iter().for_each(|job| job.refuse(&error));
+                jobs.into_iter().for_each(|Job(work)| work(Err(&error)));
                 return None;
             }
         },
     };
-    for job in jobs {
-        desk.run(job);
+    for Job(work) in jobs {
+        work(Ok(&mut desk));
     }
     Some(desk)
 }

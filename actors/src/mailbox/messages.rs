@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use actix::{Addr, Message};
 use mailroost_protocol::{Maildrop, SortOrder};
-use mailroost_storage::{BodySource, Delivery, MaildropId, MessageId, StoreError};
+use mailroost_storage::{
+    BodySource, DeletedRecord, Delivery, MaildropId, MessageId, Purged, StoreError, Usage,
+};
 
 use super::{AccessLock, MailboxActor, MailboxSupervisor};
 use crate::ask::ask;
-use crate::{MaildropContents, Terms, TreeError};
+use crate::{MaildropContents, Retained, Retention, Terms, TreeError};
 
 /// A mailbox that died under a question is made again at once; more often than this in a row is
 /// not weather any more.
@@ -70,10 +72,55 @@ pub(crate) enum OpenError {
     Tree(#[from] TreeError),
 }
 
-/// Remove these for good, all or none, durable when answered. Says how many there were.
+/// Remove these, all or none, durable when answered. Says how many there were.
 #[derive(Message)]
 #[rtype(result = "Result<usize, TreeError>")]
-pub(crate) struct CommitDeletions(pub(crate) Vec<MessageId>);
+pub(crate) struct CommitDeletions {
+    pub(crate) messages: Vec<MessageId>,
+    /// To be marked as read afterwards; the answer does not wait for it.
+    pub(crate) read: Vec<MessageId>,
+    /// Who removes them, for those who want to take it back.
+    pub(crate) by: Option<Box<str>>,
+}
+
+/// A session has retrieved these. Says for how many it is news.
+#[derive(Message)]
+#[rtype(result = "Result<usize, TreeError>")]
+pub(crate) struct MarkRead(pub(crate) Vec<MessageId>);
+
+/// One step of retention.
+#[derive(Message)]
+#[rtype(result = "Result<Retained, TreeError>")]
+pub(crate) struct Retain {
+    pub(crate) retention: Retention,
+    /// Only count.
+    pub(crate) dry_run: bool,
+}
+
+/// What is in the maildrop, in sum?
+#[derive(Message)]
+#[rtype(result = "Result<Usage, TreeError>")]
+pub(crate) struct Weigh;
+
+/// What was removed and can be brought back?
+#[derive(Message)]
+#[rtype(result = "Result<Vec<DeletedRecord>, TreeError>")]
+pub(crate) struct ListDeleted;
+
+/// Bring these back, all or none. Says their old and new numbers.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<(MessageId, MessageId)>, TreeError>")]
+pub(crate) struct Undelete {
+    pub(crate) ids: Vec<MessageId>,
+    pub(crate) terms: Terms,
+}
+
+/// Give up what was removed before that second.
+#[derive(Message)]
+#[rtype(result = "Result<Purged, TreeError>")]
+pub(crate) struct Purge {
+    pub(crate) deleted_before_secs: u64,
+}
 
 /// Take these in, all or none, durable when answered.
 #[derive(Message)]

@@ -11,6 +11,7 @@ mod kept;
 mod messages;
 mod supervisor;
 mod translate;
+mod upkeep;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,18 +20,21 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture,
     Supervised, WrapFuture,
 };
-use mailroost_storage::{MaildropId, MaildropStore, MessageId};
+use mailroost_storage::{
+    DeletedRecord, MaildropId, MaildropStore, MessageId, Purged, StoreError, Usage,
+};
 use tokio::sync::{oneshot, watch};
 
 use crate::supervise::Crash;
-use crate::{MaildropContents, TreeError, Upkeep};
+use crate::{MaildropContents, Retained, TreeError, Upkeep};
 use desk::{Desk, Job};
 use kept::Kept;
 pub(crate) use kept::{AccessLock, Maildrops};
 use messages::MailboxDown;
 pub(crate) use messages::{
-    CommitDeletions, Deliver, FindMailbox, ListContents, OpenError, OpenMaildrop, OpenedMaildrop,
-    RetireMailbox, StopIdleMailboxes, ask_mailbox,
+    CommitDeletions, Deliver, FindMailbox, ListContents, ListDeleted, MarkRead, OpenError,
+    OpenMaildrop, OpenedMaildrop, Purge, Retain, RetireMailbox, StopIdleMailboxes, Undelete, Weigh,
+    ask_mailbox,
 };
 pub(crate) use supervisor::MailboxSupervisor;
 pub(crate) use translate::blame_of;
@@ -69,7 +73,7 @@ impl MailboxActor {
     fn take_in<R>(
         &mut self,
         ctx: &mut Context<Self>,
-        make: impl FnOnce(oneshot::Sender<Result<R, TreeError>>) -> Job,
+        work: impl FnOnce(&mut Desk) -> Result<R, StoreError> + Send + 'static,
     ) -> ResponseFuture<Result<R, TreeError>>
     where
         R: Send + 'static,
@@ -77,7 +81,7 @@ impl MailboxActor {
         let (answer, answered) = oneshot::channel();
         let busy = self.kept.busy();
         if self.waiting.len() < self.parts.waiting_max {
-            self.waiting.push_back(make(answer));
+            self.waiting.push_back(Job::new(work, answer));
             self.work(ctx);
         } else {
             drop(answer);
@@ -99,7 +103,7 @@ impl MailboxActor {
         let jobs = std::mem::take(&mut self.waiting);
         let desk = self.desk.take();
         let kept = Arc::clone(&self.kept);
-        let store = Arc::clone(&self.parts.store);
+        let parts = Arc::clone(&self.parts);
         let maildrop = self.maildrop;
         let work = async move {
             let place = match desk {
@@ -107,7 +111,7 @@ impl MailboxActor {
                 None => Err(kept.pass_the_gate().await),
             };
             let worked =
-                tokio::task::spawn_blocking(move || desk::work(place, &*store, maildrop, jobs));
+                tokio::task::spawn_blocking(move || desk::work(place, parts, maildrop, jobs));
             worked.await
         };
         ctx.spawn(
@@ -157,7 +161,7 @@ impl Handler<OpenMaildrop> for MailboxActor {
         if let Some((view, bodies)) = ready {
             return Box::pin(async { Ok(OpenedMaildrop { view, bodies, lock }) });
         }
-        let opened = self.take_in(ctx, |answer| Job::Open { order, answer });
+        let opened = self.take_in(ctx, move |desk| Ok(desk.view(order)));
         Box::pin(async move {
             let (view, bodies) = opened.await?;
             Ok(OpenedMaildrop { view, bodies, lock })
@@ -169,10 +173,13 @@ impl Handler<CommitDeletions> for MailboxActor {
     type Result = ResponseFuture<Result<usize, TreeError>>;
 
     fn handle(&mut self, message: CommitDeletions, ctx: &mut Context<Self>) -> Self::Result {
-        self.take_in(ctx, |answer| Job::Remove {
-            messages: message.0,
-            answer,
-        })
+        let CommitDeletions { messages, read, by } = message;
+        let removed = self.take_in(ctx, move |desk| desk.remove(&messages, by));
+        if !read.is_empty() {
+            // Nobody who says QUIT waits for this.
+            drop(self.take_in(ctx, move |desk| desk.maildrop.mark_read(&read)));
+        }
+        removed
     }
 }
 
@@ -181,11 +188,7 @@ impl Handler<Deliver> for MailboxActor {
 
     fn handle(&mut self, message: Deliver, ctx: &mut Context<Self>) -> Self::Result {
         let Deliver { deliveries, terms } = message;
-        self.take_in(ctx, |answer| Job::Deliver {
-            deliveries,
-            terms,
-            answer,
-        })
+        self.take_in(ctx, move |desk| desk.deliver(deliveries, terms.as_ref()))
     }
 }
 
@@ -193,7 +196,59 @@ impl Handler<ListContents> for MailboxActor {
     type Result = ResponseFuture<Result<MaildropContents, TreeError>>;
 
     fn handle(&mut self, _: ListContents, ctx: &mut Context<Self>) -> Self::Result {
-        self.take_in(ctx, |answer| Job::List { answer })
+        self.take_in(ctx, |desk| Ok(desk.contents()))
+    }
+}
+
+impl Handler<MarkRead> for MailboxActor {
+    type Result = ResponseFuture<Result<usize, TreeError>>;
+
+    fn handle(&mut self, message: MarkRead, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, move |desk| desk.maildrop.mark_read(&message.0))
+    }
+}
+
+impl Handler<Retain> for MailboxActor {
+    type Result = ResponseFuture<Result<Retained, TreeError>>;
+
+    fn handle(&mut self, message: Retain, ctx: &mut Context<Self>) -> Self::Result {
+        let Retain { retention, dry_run } = message;
+        self.take_in(ctx, move |desk| desk.retain(retention, dry_run))
+    }
+}
+
+impl Handler<Weigh> for MailboxActor {
+    type Result = ResponseFuture<Result<Usage, TreeError>>;
+
+    fn handle(&mut self, _: Weigh, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, |desk| Ok(desk.maildrop.usage()))
+    }
+}
+
+impl Handler<ListDeleted> for MailboxActor {
+    type Result = ResponseFuture<Result<Vec<DeletedRecord>, TreeError>>;
+
+    fn handle(&mut self, _: ListDeleted, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, |desk| desk.maildrop.deleted())
+    }
+}
+
+impl Handler<Undelete> for MailboxActor {
+    type Result = ResponseFuture<Result<Vec<(MessageId, MessageId)>, TreeError>>;
+
+    fn handle(&mut self, message: Undelete, ctx: &mut Context<Self>) -> Self::Result {
+        let Undelete { ids, terms } = message;
+        self.take_in(ctx, move |desk| desk.undelete(&ids, &terms))
+    }
+}
+
+impl Handler<Purge> for MailboxActor {
+    type Result = ResponseFuture<Result<Purged, TreeError>>;
+
+    fn handle(&mut self, message: Purge, ctx: &mut Context<Self>) -> Self::Result {
+        self.take_in(ctx, move |desk| {
+            desk.maildrop.purge(message.deleted_before_secs)
+        })
     }
 }
 

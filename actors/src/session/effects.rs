@@ -10,6 +10,7 @@ use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErro
 use super::admission::Share;
 use super::body::{self, OpenBody};
 use super::handed_on::HandedOn;
+use super::retrieved::Retrieved;
 use super::run::Line;
 use super::{OpenedMark, SessionParts};
 use crate::TreeError;
@@ -28,7 +29,11 @@ pub(super) struct Effects {
     pub(super) layer: Option<Box<dyn SecurityLayer>>,
     pub(super) opened: Option<Opened>,
     pub(super) onward: Option<HandedOn>,
-    message: Option<OpenBody>,
+    /// The session's number, as the log has it.
+    number: u64,
+    message: Option<(MessageId, OpenBody)>,
+    /// Boxed: a session that retrieves nothing does without.
+    retrieved: Option<Box<Retrieved>>,
 }
 
 /// What it holds from log-on to the end. Dropping it gives all of it back.
@@ -41,6 +46,7 @@ pub(super) struct Opened {
 
 impl Effects {
     pub(super) fn new(
+        number: u64,
         parts: Arc<SessionParts>,
         policy: Arc<Policy>,
         mark: Arc<OpenedMark>,
@@ -57,7 +63,9 @@ impl Effects {
             layer: None,
             opened: None,
             onward: None,
+            number,
             message: None,
+            retrieved: None,
         }
     }
 
@@ -88,10 +96,13 @@ impl Effects {
             Effect::Sasl { mechanism, answer } => self.sasl(mechanism, answer).await,
             Effect::OpenMessage { id, .. } => self.open_message(MessageId(id)).await,
             Effect::SendMessage { lines } => {
-                let Some(message) = self.message.take() else {
+                let Some((id, message)) = self.message.take() else {
                     return Err(io::Error::other("no message is open"));
                 };
                 body::send(message, lines, line).await?;
+                if lines.is_none() {
+                    self.note_retrieved(id);
+                }
                 Outcome::MessageSent
             }
             Effect::Commit { ids } => self.commit(ids.into_iter().map(MessageId).collect()).await,
@@ -104,7 +115,7 @@ impl Effects {
         };
         match body::open(Arc::clone(&opened.bodies), message).await {
             Ok(body) => {
-                self.message = Some(body);
+                self.message = Some((message, body));
                 Outcome::MessageOpened
             }
             Err(error) if error.kind() == StoreErrorKind::Gone => Outcome::MessageGone,
@@ -116,15 +127,44 @@ impl Effects {
         }
     }
 
+    /// A message was sent whole.
+    fn note_retrieved(&mut self, message: MessageId) {
+        if let Some(opened) = &self.opened {
+            let maildrop = opened.maildrop;
+            let retrieved = self
+                .retrieved
+                .get_or_insert_with(|| Box::new(Retrieved::of(maildrop)));
+            retrieved.add(message);
+        }
+    }
+
+    /// What was in the output buffer was written.
+    pub(super) fn flushed(&mut self) {
+        if let Some(retrieved) = &mut self.retrieved {
+            retrieved.flushed();
+        }
+    }
+
+    /// What was retrieved and nobody knows of yet.
+    pub(super) fn take_retrieved(&mut self) -> Option<Box<Retrieved>> {
+        self.retrieved.take()
+    }
+
     async fn commit(&mut self, messages: Vec<MessageId>) -> Outcome {
         let Some(opened) = &self.opened else {
             return Outcome::Failed(Blame::Permanent);
         };
-        let maildrop = opened.maildrop;
+        let (maildrop, number) = (opened.maildrop, self.number);
+        let retrieved = self.retrieved.take();
+        let read = retrieved.map_or_else(Vec::new, |retrieved| retrieved.all());
         // Asking again is safe: what is gone already is passed over.
         let mailboxes = &self.parts.mailboxes;
         let committed: Result<usize, TreeError> = ask_mailbox(mailboxes, maildrop, |mailbox| {
-            let commit = CommitDeletions(messages.clone());
+            let commit = CommitDeletions {
+                messages: messages.clone(),
+                read: read.clone(),
+                by: Some(number.to_string().into()),
+            };
             async move { ask(&mailbox, "the mailbox", commit).await? }
         })
         .await;

@@ -12,6 +12,7 @@ mod handed_on;
 mod layer;
 mod log_on;
 mod registry;
+mod retrieved;
 mod run;
 mod stream;
 mod supervisor;

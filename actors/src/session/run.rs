@@ -60,7 +60,13 @@ pub(super) async fn run(
             return;
         }
     };
-    let mut effects = Effects::new(Arc::clone(&parts), Arc::clone(&policy), opened, log);
+    let mut effects = Effects::new(
+        number,
+        Arc::clone(&parts),
+        Arc::clone(&policy),
+        opened,
+        log.clone(),
+    );
     let transport = Transport {
         tls: started.as_ref().map(|started| started.facts.clone()),
         stls: connection.tls.is_some(),
@@ -87,7 +93,12 @@ pub(super) async fn run(
         end: None,
     };
     driver.drive().await;
+    let retrieved = driver.effects.take_retrieved();
     driver.finish().await;
+    if let Some(retrieved) = retrieved {
+        // The client has left: it does not wait for this.
+        retrieved.mark(&parts.mailboxes, &log).await;
+    }
     drop(place);
 }
 
@@ -208,7 +219,7 @@ impl Driver<'_> {
             }
             let done = match step {
                 Step::NeedInput => self.need_input().await,
-                Step::Flush => self.line.write(&[]).await.map_err(cut),
+                Step::Flush => self.write().await,
                 Step::Shared(listing) => self.line.write(&listing).await.map_err(cut),
                 Step::Effect(effect) => {
                     self.activity.at_work();
@@ -230,7 +241,7 @@ impl Driver<'_> {
                     // A client that logs on again at once must not find itself in the way.
                     self.effects.put_down();
                     // The peer may be gone already: the reason stays the same.
-                    let _ = self.line.write(&[]).await;
+                    let _ = self.write().await;
                     break End::Closed(reason);
                 }
             };
@@ -240,10 +251,17 @@ impl Driver<'_> {
         });
     }
 
+    /// Writes what is in the output buffer.
+    async fn write(&mut self) -> Result<(), End> {
+        self.line.write(&[]).await.map_err(cut)?;
+        self.effects.flushed();
+        Ok(())
+    }
+
     /// All that was received is answered: write it, then wait for more, or for a reason to end.
     async fn need_input(&mut self) -> Result<(), End> {
         let answered = clock::now();
-        self.line.write(&[]).await.map_err(cut)?;
+        self.write().await?;
         // A client that takes its answer slowly is not inactive meanwhile.
         self.deadline = self.session.deadline() + clock::now().duration_since(answered);
         self.activity.set(self.deadline);

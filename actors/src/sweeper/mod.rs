@@ -1,39 +1,49 @@
 //! The sweeper: looks from time to time for what was left over, in the store and among the
-//! mailboxes.
+//! mailboxes, and for messages that have been in their maildrop for too long.
+
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
-use mailroost_storage::MaildropStore;
+use mailroost_storage::{Directory, MaildropStore};
+use tokio::sync::watch;
 
-use crate::Limits;
 use crate::mailbox::{MailboxSupervisor, StopIdleMailboxes};
 use crate::supervise::Crash;
+use crate::{Limits, Upkeep};
+use retention::Rounds;
+pub(crate) use retention::retain;
 
 /// See the file's first lines.
 pub(crate) struct SweeperActor {
     store: Arc<dyn MaildropStore>,
-    mailboxes: Addr<MailboxSupervisor>,
+    rounds: Rounds,
     sweep_every: Duration,
     mailbox_idle: Duration,
-    log: slog::Logger,
 }
 
 impl SweeperActor {
     pub(crate) fn new(
         store: Arc<dyn MaildropStore>,
+        directory: Arc<dyn Directory>,
         mailboxes: Addr<MailboxSupervisor>,
         limits: &Limits,
+        upkeep: watch::Receiver<Arc<Upkeep>>,
         log: slog::Logger,
     ) -> Self {
         let (sweep_every, mailbox_idle) = (limits.sweep_every, limits.mailbox_idle);
         Self {
             store,
-            mailboxes,
+            rounds: Rounds {
+                directory,
+                mailboxes,
+                upkeep,
+                log,
+            },
             sweep_every,
             mailbox_idle,
-            log,
         }
     }
 }
@@ -44,10 +54,12 @@ impl Actor for SweeperActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(self.mailbox_idle, |sweeper, _| {
             // With a full queue there is more to do than to look for the idle.
-            drop(sweeper.mailboxes.try_send(StopIdleMailboxes));
+            drop(sweeper.rounds.mailboxes.try_send(StopIdleMailboxes));
         });
-        let sweep = sweep(Arc::clone(&self.store), self.sweep_every, self.log.clone());
+        let log = self.rounds.log.clone();
+        let sweep = sweep(Arc::clone(&self.store), self.sweep_every, log);
         ctx.spawn(sweep.into_actor(self));
+        ctx.spawn(self.rounds.clone().go_on().into_actor(self));
     }
 }
 
@@ -69,7 +81,7 @@ async fn sweep(store: Arc<dyn MaildropStore>, every: Duration, log: slog::Logger
 }
 
 impl Supervised for SweeperActor {
-    // Its two loops are begun anew by `started`.
+    // Its loops are begun anew by `started`.
 }
 
 impl Handler<Crash> for SweeperActor {

@@ -2,14 +2,16 @@
 //! was removed can be brought back.
 
 mod quota;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailroost_storage::{User, UserName};
+use mailroost_storage::{StoreError, User, UserName};
 
 pub(crate) use quota::Load;
 pub use quota::{Crossing, Quota, QuotaKind, WarningText};
+pub use retention::{Retained, Retention};
 
 /// The rules for all maildrops; what a user's record says goes before them.
 #[derive(Clone)]
@@ -29,15 +31,6 @@ pub struct Upkeep {
     pub recoverable_secs: u64,
 }
 
-/// For how long messages stay in one maildrop, in seconds since they were received.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// Those that a session has retrieved. `None`: for ever.
-    pub read_secs: Option<u64>,
-    /// The others. `None`: for ever.
-    pub unread_secs: Option<u64>,
-}
-
 /// Who messages come in for, and whether they may be refused.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -52,11 +45,48 @@ pub struct Terms {
 impl Upkeep {
     /// What counts for messages that come in for this user.
     pub fn terms_of(&self, user: &User) -> Terms {
+        let quota = &user.quota;
         Terms {
             user: user.name.clone(),
-            quota: self.quota,
+            quota: Quota {
+                octets: own_or(quota.octets, self.quota.octets),
+                messages: own_or(quota.messages, self.quota.messages),
+            },
             enforced: true,
         }
+    }
+
+    /// For how long this user's messages stay.
+    pub fn retention_of(&self, user: &User) -> Retention {
+        let retention = &user.retention;
+        Retention {
+            read_secs: own_or(retention.read_secs, self.retention.read_secs),
+            unread_secs: own_or(retention.unread_secs, self.retention.unread_secs),
+        }
+    }
+}
+
+/// The user's own limit, if there is one, else the one for all. The largest number is none.
+fn own_or(own: Option<u64>, for_all: Option<u64>) -> Option<u64> {
+    own.or(for_all).filter(|limit| *limit != u64::MAX)
+}
+
+impl Terms {
+    /// The same for who may go beyond the quota.
+    #[must_use]
+    pub fn unenforced(self) -> Self {
+        Self {
+            enforced: false,
+            ..self
+        }
+    }
+
+    /// Whether `more` may come into a maildrop that holds `load`.
+    pub(crate) fn admit(&self, load: Load, more: Load) -> Result<(), StoreError> {
+        if self.enforced {
+            self.quota.admit(load, more)?;
+        }
+        Ok(())
     }
 }
 
