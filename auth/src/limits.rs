@@ -61,7 +61,6 @@ pub const SOURCE_SLOT_WAIT_MAX: Duration = Duration::from_millis(250);
 pub const FOREIGN_CACHE_AGE_MAX: Duration = Duration::from_secs(300);
 
 /// The iterations of PBKDF2 that SCRAM's keys may be made with. RFC 7677 s4 wants 4096 at least;
-
 /// it is the client who pays for them at each log-on, and a telephone should not need seconds.
 pub const SCRAM_ITERATIONS: RangeInclusive<u32> = 4096..=1_000_000;
 

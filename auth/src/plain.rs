@@ -94,12 +94,11 @@ impl<'a> Message<'a> {
         let authzid = self.authzid.to_lowercase();
         let itself = authzid == self.authcid.to_lowercase() || authzid == identity.user.as_str();
         if authzid.is_empty() || itself {
-            Ok((identity, password))
-        } else {
-            Err(AuthError::NotPermitted(
-                "the maildrop asked for is somebody else's",
-            ))
+            return Ok((identity, password));
         }
+        // Under the name that was proven, which the client's need not be in each source.
+        let identity = source.admit(identity.who().as_str(), Some(self.authzid))?;
+        Ok((identity, password))
     }
 }
 
@@ -127,6 +126,11 @@ mod tests {
                 ("alice" | "contoso\\alice", _) => Err(AuthError::WrongPassword),
                 _ => Err(AuthError::UnknownUser),
             }
+        }
+
+        fn admit(&self, name: &str, wanted: Option<&str>) -> Result<Identity, AuthError> {
+            assert_eq!((name, wanted), ("alice", Some("bob")));
+            Err(AuthError::NotPermitted("not hers"))
         }
     }
 

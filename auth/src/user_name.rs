@@ -4,6 +4,8 @@
 
 use mailroost_storage::UserName;
 
+use crate::prepared::prepared;
+
 /// Accounts that never open a maildrop, whatever the directory says (Exchange refuses them).
 const BLOCKED_ALIASES: [&str; 2] = ["anonymous", "guest"];
 
@@ -111,15 +113,28 @@ impl<'a> AccountName<'a> {
     /// Whether this account is refused without being looked up.
     pub fn is_blocked(&self) -> bool {
         let (Self::Alias(user) | Self::Domain { user, .. } | Self::Upn { user, .. }) = self;
-        let alias = user.split_once('@').map_or(*user, |(alias, _)| alias);
-        BLOCKED_ALIASES.contains(&alias.to_lowercase().as_str())
+        is_blocked(user)
     }
 
-    /// The stored names that it can mean, likeliest first: at most three. How many there are
-    /// depends on nothing that is stored.
+    /// The stored names that it can mean, likeliest first: at most three as it was written, and
+    /// as many as SASLprep (RFC 4013) makes of it. How many there are depends on nothing that is
+    /// stored.
     pub fn candidates(&self, domains: &AcceptedDomains) -> Vec<UserName> {
+        let mut names = Vec::with_capacity(3);
+        let written = self.texts(domains).into_iter().flatten();
+        for text in written {
+            let prepared = prepared(&text).filter(|prepared| **prepared != *text);
+            let forms = [Some(&*text), prepared.as_ref().map(|text| text.as_str())];
+            let forms = forms.into_iter().flatten();
+            names.extend(forms.filter_map(|text| UserName::new(text).ok()));
+        }
+        names
+    }
+
+    /// As it was written, with and without a domain.
+    fn texts(&self, domains: &AcceptedDomains) -> [Option<String>; 3] {
         let in_default = |user: &str| domains.default_domain().map(|d| format!("{user}@{d}"));
-        let texts = match *self {
+        match *self {
             Self::Alias(alias) => [Some(alias.to_owned()), in_default(alias), None],
             Self::Upn {
                 whole,
@@ -140,13 +155,36 @@ impl<'a> AccountName<'a> {
                     .and_then(in_default);
                 [Some(whole.to_owned()), accepted.map(str::to_owned), upn]
             }
-        };
-        let names = texts
-            .into_iter()
-            .flatten()
-            .filter_map(|text| UserName::new(&text).ok());
-        names.collect()
+        }
     }
+}
+
+/// Whether a name is one of those that open no maildrop, whatever domain stands behind it.
+pub(crate) fn is_blocked(user: &str) -> bool {
+    let alias = user.split_once('@').map_or(user, |(alias, _)| alias);
+    BLOCKED_ALIASES.contains(&alias.to_lowercase().as_str())
+}
+
+/// One form for all names that may mean the same account: without an accepted domain,
+/// lower-case. It need not be the name of anybody.
+pub(crate) fn canonical(name: &str, domains: &AcceptedDomains) -> String {
+    let account = LogOnName::parse(name).map(|name| name.account);
+    let bare = match account {
+        Some(AccountName::Domain { domain, user, .. }) if domains.accepts(domain) => user,
+        Some(
+            AccountName::Domain { whole, .. }
+            | AccountName::Upn { whole, .. }
+            | AccountName::Alias(whole),
+        ) => whole,
+        None => name,
+    };
+    let bare = match AccountName::plain(bare) {
+        AccountName::Upn { user, domain, .. } if domains.accepts(domain) => user,
+        AccountName::Upn { whole, .. }
+        | AccountName::Domain { whole, .. }
+        | AccountName::Alias(whole) => whole,
+    };
+    bare.to_lowercase()
 }
 
 /// The domains whose users are this directory's: `DOMAIN\` and `@domain` may be left out for
@@ -332,7 +370,7 @@ mod tests {
             let domains = AcceptedDomains::new(["d"]);
             if let Some(name) = LogOnName::parse(&name) {
                 let candidates = name.account.candidates(&domains);
-                prop_assert!(candidates.len() <= 3);
+                prop_assert!(candidates.len() <= 6);
             }
         }
     }

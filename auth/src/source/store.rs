@@ -1,8 +1,12 @@
 //! Passwords of the users in a [`Directory`].
 //!
-//! Every refusal costs exactly one hash: no such user, no password, wrong password, POP3
+//! Every refusal costs exactly one hash for each form of the password (two if SASLprep makes
+//! another of it): no such user, no password, wrong password, POP3
 //! switched off, a name that cannot be one. Only a password that was proven a short time ago
 //! is answered without.
+
+mod delegate;
+mod proven;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +16,8 @@ use mailroost_storage::{Directory, User, UserName};
 use secrecy::ExposeSecret;
 
 use crate::password::{HashError, PasswordCache, PasswordHasher};
-use crate::user_name::{AcceptedDomains, AccountName, LogOnName};
+use crate::prepared::password_forms;
+use crate::user_name::{AcceptedDomains, LogOnName, canonical};
 use crate::{
     AuthError, CredentialKind, Identity, PasswordSource, SealingError, SealingKey, Secret,
 };
@@ -27,6 +32,7 @@ pub struct DirectoryPasswords {
     cache: PasswordCache,
     domains: AcceptedDomains,
     sealed: Option<SealedHashes>,
+    scram_keys: bool,
     clock: Clock,
 }
 
@@ -45,6 +51,7 @@ impl DirectoryPasswords {
             cache,
             domains,
             sealed: None,
+            scram_keys: false,
             clock,
         }
     }
@@ -53,6 +60,13 @@ impl DirectoryPasswords {
     #[must_use]
     pub fn accepting(mut self, domains: AcceptedDomains) -> Self {
         self.domains = domains;
+        self
+    }
+
+    /// With the keys of SCRAM that its users have.
+    #[must_use]
+    pub fn keeping_scram_keys(mut self) -> Self {
+        self.scram_keys = true;
         self
     }
 
@@ -92,19 +106,41 @@ impl DirectoryPasswords {
         &self.cache
     }
 
-    /// The first of these names that somebody has. All are looked up, so that the time does not
+    /// The first of these names that somebody has, be it as an alias. All are looked up, so that the time does not
     /// tell which of them there is.
     pub(super) fn first_of(&self, names: &[UserName]) -> Result<Option<User>, AuthError> {
         let mut found = None;
         for name in names {
-            let user = self.directory.find(name).map_err(unavailable)?;
+            let user = self.directory.resolve(name).map_err(unavailable)?;
             found = found.or(user);
         }
         Ok(found)
     }
 
-    /// Checks a password without the hash that a refusal owes; [`Self::settle`] pays it.
+    /// Checks a password, prepared and as it came, without the hash that the last refusal owes;
+    /// [`Self::settle`] pays it.
     pub(super) fn attempt(
+        &self,
+        name: &LogOnName<'_>,
+        password: &Secret,
+        toll: &mut Toll,
+    ) -> Result<Identity, AuthError> {
+        let forms = password_forms(password);
+        let Some((last, earlier)) = forms.split_last() else {
+            return Err(AuthError::WrongPassword);
+        };
+        for form in earlier {
+            let mut toll = Toll::default();
+            let outcome = self.attempt_form(name, form, &mut toll);
+            match self.settle(outcome, form, &toll) {
+                Err(AuthError::UnknownUser | AuthError::WrongPassword) => {}
+                outcome => return outcome,
+            }
+        }
+        self.attempt_form(name, last, toll)
+    }
+
+    fn attempt_form(
         &self,
         name: &LogOnName<'_>,
         password: &Secret,
@@ -118,33 +154,6 @@ impl DirectoryPasswords {
             return Err(AuthError::WrongPassword);
         }
         self.open(user, name.mailbox)
-    }
-
-    /// Lets a user in who was proven: into their own maildrop.
-    pub(super) fn open(
-        &self,
-        user: User,
-        mailbox: Option<AccountName<'_>>,
-    ) -> Result<Identity, AuthError> {
-        if !user.pop_enabled {
-            return Err(AuthError::NotPermitted(
-                "POP3 is switched off for this user",
-            ));
-        }
-        // A delegate form that names the account's own maildrop asks for nothing special.
-        let own = |mailbox: AccountName<'_>| mailbox.candidates(&self.domains).contains(&user.name);
-        if !mailbox.is_none_or(own) {
-            return Err(AuthError::NotPermitted(
-                "the maildrop asked for is somebody else's",
-            ));
-        }
-        Ok(Identity {
-            delegate: None,
-            exact_rfc822_size: user.exact_rfc822_size_in_effect(),
-            user: user.name,
-            maildrop: user.maildrop,
-            site: user.site,
-        })
     }
 
     /// Makes a refusal cost one hash, unless it did.
@@ -269,8 +278,12 @@ impl PasswordSource for DirectoryPasswords {
     fn keeps(&self, kind: CredentialKind) -> bool {
         match kind {
             CredentialKind::NtHash => self.sealed.is_some(),
-            CredentialKind::ScramSha256 => true,
+            CredentialKind::ScramSha256 => self.scram_keys,
         }
+    }
+
+    fn canonical_name(&self, name: &str) -> String {
+        canonical(name, &self.domains)
     }
 
     fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
@@ -293,6 +306,5 @@ impl fmt::Debug for DirectoryPasswords {
     }
 }
 
-mod proven;
 #[cfg(test)]
 mod tests;
