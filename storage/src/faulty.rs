@@ -23,6 +23,8 @@ pub enum Operation {
     Sync,
     /// Renaming.
     Rename,
+    /// A second name for a file.
+    Link,
     /// Unlinking.
     Unlink,
     /// Making a folder durable.
@@ -40,6 +42,8 @@ pub enum Fault {
     Io,
     /// A write that stops half way, with no space left; elsewhere the same as [`Self::Full`].
     Torn,
+    /// The file has as many names as it can have (EMLINK).
+    Links,
 }
 
 /// The disk.
@@ -142,6 +146,7 @@ impl Fault {
         match self {
             Self::Full | Self::Torn => io::Error::new(ErrorKind::StorageFull, "played: no space"),
             Self::Io => io::Error::other("played: no answer"),
+            Self::Links => io::Error::new(ErrorKind::TooManyLinks, "played: no more names"),
         }
     }
 }
@@ -180,7 +185,7 @@ impl Files for FaultyFiles {
                     .write_at(file, &octets[..octets.len() / 2], offset)?;
                 return Err(Fault::Torn.error());
             }
-            Some(fault @ (Fault::Full | Fault::Io)) => return Err(fault.error()),
+            Some(fault @ (Fault::Full | Fault::Io | Fault::Links)) => return Err(fault.error()),
         }
         if let Some(room) = &mut plan.room {
             let fitting = usize::try_from(*room).map_or(octets.len(), |it| it.min(octets.len()));
@@ -204,6 +209,11 @@ impl Files for FaultyFiles {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.meet(Operation::Rename)?;
         self.disk.rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.meet(Operation::Link)?;
+        self.disk.link(from, to)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {

@@ -1,12 +1,12 @@
 //! Reading message files: any number of readers, none of which changes anything.
 
 use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use super::Shared;
-use super::body_file::{HEADER_OCTETS, read_header};
+use super::body_file::BodyHeader;
 use super::files::Files;
+use super::message_file::{MessageFile, is_missing};
 use crate::{Body, BodyFacts, BodySource, MaildropId, MessageId, StoreError, StoreErrorKind};
 
 pub(super) struct SledBodies {
@@ -16,30 +16,18 @@ pub(super) struct SledBodies {
 
 impl BodySource for SledBodies {
     fn open(&self, message: MessageId) -> Result<Box<dyn Body>, StoreError> {
-        let files = &self.shared.options.files;
-        let path = self.shared.layout.body(self.maildrop, message);
-        let file = match files.open(&path, false) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(self.missing(message));
-            }
-            Err(error) => {
-                let context = format!(
-                    "cannot open message {message} of maildrop {}",
-                    self.maildrop
-                );
-                return Err(StoreError::io(context, error));
-            }
-        };
-        let header = read_header(&**files, &file, self.maildrop, message)?;
-        Ok(Box::new(SledBody {
-            files: Arc::clone(files),
-            file,
-            maildrop: self.maildrop,
-            message,
-            facts: header.facts,
-            position: 0,
-        }))
+        let Shared {
+            options, layout, ..
+        } = &*self.shared;
+        match MessageFile::open(&*options.files, layout, self.maildrop, message, None) {
+            Ok(file) => Ok(Box::new(SledBody {
+                files: Arc::clone(&options.files),
+                file,
+                position: 0,
+            })),
+            Err(error) if is_missing(&error) => Err(self.missing(message)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -64,31 +52,30 @@ impl SledBodies {
 
 struct SledBody {
     files: Arc<dyn Files>,
-    file: File,
-    maildrop: MaildropId,
-    message: MessageId,
-    facts: BodyFacts,
+    file: MessageFile,
     /// Octets of the body that were read.
     position: u64,
 }
 
 impl Body for SledBody {
     fn facts(&self) -> BodyFacts {
-        self.facts
+        self.file.header.facts
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let place = || format!("message {} of maildrop {}", self.message, self.maildrop);
-        let left = self.facts.octets - self.position;
+        let BodyHeader {
+            message, maildrop, ..
+        } = self.file.header;
+        let place = || format!("message {message} of maildrop {maildrop}");
+        let left = self.facts().octets - self.position;
         let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         if wanted == 0 {
             return Ok(0);
         }
-        let offset = HEADER_OCTETS + self.position;
-        match self
-            .files
-            .read_at(&self.file, &mut buffer[..wanted], offset)
-        {
+        let read = self
+            .file
+            .read_at(&*self.files, &mut buffer[..wanted], self.position);
+        match read {
             Ok(0) => Err(StoreError::new(
                 StoreErrorKind::Corrupt,
                 format!(
@@ -105,6 +92,6 @@ impl Body for SledBody {
     }
 
     fn file(&self) -> Option<(&File, u64)> {
-        Some((&self.file, HEADER_OCTETS))
+        self.file.one_file()
     }
 }

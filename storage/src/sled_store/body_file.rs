@@ -1,5 +1,6 @@
-//! A message's file: a checked header of fixed size, then the body exactly as RETR sends it
-//! (CRLF line ends, before transparency).
+//! The header of a message's file: of fixed size, and checked. Behind it stands the body exactly
+//! as RETR sends it (CRLF line ends, before transparency); or only the trace lines of it, and the
+//! rest is in a file of its own (see [`super::message_file`]).
 
 use std::fs::File;
 
@@ -10,13 +11,14 @@ use crate::{BodyFacts, MaildropId, MessageId, StoreError, StoreErrorKind};
 pub(super) const HEADER_OCTETS: u64 = 160;
 
 const HEADER_SIZE: usize = HEADER_OCTETS as usize;
-/// What the file begins with; the last two octets are the version of the format.
-const MAGIC: [u8; 8] = *b"MRBODY\x01\x00";
+/// What the file begins with; then two octets for the version of the format.
+const MAGIC: [u8; 6] = *b"MRBODY";
+/// The whole body stands behind the header.
+const VERSION_WHOLE: [u8; 2] = [1, 0];
+/// The body is apart.
+const VERSION_APART: [u8; 2] = [2, 0];
 const CARRIED_AT: usize = 73;
 const CARRIED_MAX: usize = crate::numbering::UNIQUE_ID_OCTETS_MAX;
-
-/// Octets read at a time where a whole body is examined.
-const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// All that the index has to know of a message, and what RETR needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +31,44 @@ pub(super) struct BodyHeader {
     pub(super) revision: u64,
     /// How many messages that commit took in.
     pub(super) batch: u32,
-    /// CRC-32 of the body.
+    /// CRC-32 of the body, or of the part of it that is apart.
     pub(super) body_crc: u32,
     pub(super) carried_unique_id: Option<Box<str>>,
+    /// If the body is in a file of its own: what stands here of it.
+    pub(super) apart: Option<Apart>,
+}
+
+/// A message whose body is in a file of its own: that can be the file of other messages too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Apart {
+    /// Octets of trace lines behind the header.
+    pub(super) trace_octets: u32,
+    /// CRC-32 of the trace lines.
+    pub(super) trace_crc: u32,
+    /// The deleted message that it was made of.
+    pub(super) restored_from: Option<MessageId>,
 }
 
 impl BodyHeader {
+    /// Octets of the message that stand behind the header.
+    pub(super) fn own_octets(&self) -> u64 {
+        match self.apart {
+            None => self.facts.octets,
+            Some(apart) => u64::from(apart.trace_octets),
+        }
+    }
+
+    /// Octets of the message that are apart.
+    pub(super) fn apart_octets(&self) -> u64 {
+        self.facts.octets.saturating_sub(self.own_octets())
+    }
+
     pub(super) fn encode(&self) -> [u8; HEADER_SIZE] {
         let mut out = [0; HEADER_SIZE];
         let mut put = |at: usize, octets: &[u8]| out[at..at + octets.len()].copy_from_slice(octets);
         put(0, &MAGIC);
+        let version = self.apart.map_or(VERSION_WHOLE, |_| VERSION_APART);
+        put(6, &version);
         put(12, &u32::from(self.facts.dot_lines).to_le_bytes());
         put(16, &self.maildrop.0.to_le_bytes());
         put(24, &self.message.0.to_le_bytes());
@@ -53,6 +83,13 @@ impl BodyHeader {
         let carried = &carried[..carried.len().min(CARRIED_MAX)];
         put(72, &[carried.len() as u8]);
         put(CARRIED_AT, carried);
+        if let Some(apart) = self.apart {
+            put(144, &apart.trace_octets.to_le_bytes());
+            put(148, &apart.trace_crc.to_le_bytes());
+            // No message has the number 0.
+            let restored_from = apart.restored_from.map_or(0, |message| message.0);
+            put(152, &restored_from.to_le_bytes());
+        }
         let sum = crc32fast::hash(&out[12..]);
         out[8..12].copy_from_slice(&sum.to_le_bytes());
         out
@@ -60,10 +97,11 @@ impl BodyHeader {
 
     /// The header, or in a few words what is wrong with it.
     pub(super) fn decode(octets: &[u8; HEADER_SIZE]) -> Result<Self, &'static str> {
-        if octets[..6] != MAGIC[..6] {
+        if octets[..6] != MAGIC {
             return Err("it does not begin like a message file");
         }
-        if octets[6..8] != MAGIC[6..] {
+        let is_apart = octets[6..8] == VERSION_APART;
+        if !is_apart && octets[6..8] != VERSION_WHOLE {
             return Err("it has an unknown format version");
         }
         if u32_at(octets, 8) != crc32fast::hash(&octets[12..]) {
@@ -72,6 +110,13 @@ impl BodyHeader {
         let carried = octets.get(CARRIED_AT..CARRIED_AT + usize::from(octets[72]));
         let carried = carried.and_then(|octets| std::str::from_utf8(octets).ok());
         let carried = carried.ok_or("its carried unique-id is none")?;
+        let apart = is_apart.then(|| Apart {
+            trace_octets: u32_at(octets, 144),
+            trace_crc: u32_at(octets, 148),
+            restored_from: Some(u64_at(octets, 152))
+                .filter(|number| *number > 0)
+                .map(MessageId),
+        });
         Ok(Self {
             maildrop: MaildropId(u64_at(octets, 16)),
             message: MessageId(u64_at(octets, 24)),
@@ -85,6 +130,7 @@ impl BodyHeader {
             batch: u32_at(octets, 64),
             body_crc: u32_at(octets, 68),
             carried_unique_id: Some(carried).filter(|text| !text.is_empty()).map(Box::from),
+            apart,
         })
     }
 }
@@ -144,46 +190,13 @@ pub(super) fn read_header(
             "it is message {message} of maildrop {maildrop}"
         )));
     }
-    let expected = header.facts.octets.saturating_add(HEADER_OCTETS);
+    let expected = header.own_octets().saturating_add(HEADER_OCTETS);
     if length != expected {
         return Err(corrupt(&format!(
             "its file has {length} octets instead of {expected}"
         )));
     }
     Ok(header)
-}
-
-/// Reads the whole body and compares its checksum.
-///
-/// # Errors
-/// `Corrupt` or `Io`.
-pub(super) fn check_body(
-    files: &dyn Files,
-    file: &File,
-    header: &BodyHeader,
-) -> Result<(), StoreError> {
-    let place = || format!("message {} of maildrop {}", header.message, header.maildrop);
-    let mut sum = crc32fast::Hasher::new();
-    let mut buffer = vec![0; CHUNK_OCTETS];
-    let mut offset = HEADER_OCTETS;
-    loop {
-        let count = files
-            .read_at(file, &mut buffer, offset)
-            .map_err(|error| StoreError::io(format!("cannot read {}", place()), error))?;
-        if count == 0 {
-            break;
-        }
-        sum.update(&buffer[..count]);
-        offset += count as u64;
-    }
-    if sum.finalize() == header.body_crc {
-        return Ok(());
-    }
-    let context = format!(
-        "{} is damaged: its octets are not those that were written",
-        place()
-    );
-    Err(StoreError::new(StoreErrorKind::Corrupt, context))
 }
 
 #[cfg(test)]
@@ -204,6 +217,11 @@ mod tests {
             batch: 2,
             body_crc: 0xDEAD_BEEF,
             carried_unique_id: Some("~".repeat(70).into()),
+            apart: Some(Apart {
+                trace_octets: 9,
+                trace_crc: 0xFEED,
+                restored_from: Some(MessageId(1 << 39)),
+            }),
         }
     }
 
@@ -213,9 +231,34 @@ mod tests {
         assert_eq!(BodyHeader::decode(&header.encode()), Ok(header.clone()));
         let plain = BodyHeader {
             carried_unique_id: None,
+            apart: None,
             ..header
         };
         assert_eq!(BodyHeader::decode(&plain.encode()), Ok(plain));
+    }
+
+    /// As headers were written before there were bodies apart.
+    #[test]
+    fn a_header_of_the_first_version_is_understood() {
+        let mut octets = [0; HEADER_SIZE];
+        let mut put = |at: usize, part: &[u8]| octets[at..at + part.len()].copy_from_slice(part);
+        put(0, b"MRBODY\x01\x00\x1e\xc1\xde\xf0\x01");
+        put(16, &[7, 0, 0, 0, 0, 0, 0, 0, 3]);
+        put(32, &[12, 0, 0, 0, 0, 0, 0, 0, 7]);
+        put(48, &1_800_000_000_u64.to_le_bytes());
+        put(
+            56,
+            &[3, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0xEF, 0xBE, 0xAD, 0xDE],
+        );
+        put(72, b"\x09carried-1");
+        let header = BodyHeader {
+            maildrop: MaildropId(7),
+            message: MessageId(3),
+            carried_unique_id: Some("carried-1".into()),
+            apart: None,
+            ..header()
+        };
+        assert_eq!(BodyHeader::decode(&octets), Ok(header));
     }
 
     #[test]

@@ -75,3 +75,23 @@ pub(super) fn changes_of_deleted(
     };
     segments.into_iter().map(change).collect()
 }
+
+/// All segments of a maildrop.
+pub(super) fn segments(id: MaildropId, messages: &[MessageRecord]) -> Vec<Change> {
+    let segments = messages.chunk_by(|one, two| segment_of(one.id) == segment_of(two.id));
+    let put = |records: &[MessageRecord]| {
+        let key = segment_key(id, segment_of(records[0].id));
+        Change::put(TreeName::Segments, key, encode_segment(records.iter()))
+    };
+    segments.map(put).collect()
+}
+
+/// All segments of deleted messages of a maildrop.
+pub(super) fn deleted_segments(id: MaildropId, deleted: &[DeletedRecord]) -> Vec<Change> {
+    let segments = deleted.chunk_by(|one, two| segment_of(one.id) == segment_of(two.id));
+    let put = |records: &[DeletedRecord]| {
+        let key = segment_key(id, segment_of(records[0].id));
+        Change::put(TreeName::Deleted, key, encode_deleted(records.iter()))
+    };
+    segments.map(put).collect()
+}

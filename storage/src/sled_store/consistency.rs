@@ -10,7 +10,7 @@ use super::index::{Index, TreeName, maildrop_in};
 use super::layout::Layout;
 use super::owner_file;
 use super::probe::Refused;
-use super::record::{JournalEntry, decode_segment, decode_user};
+use super::record::{JournalEntry, decode_deleted, decode_segment, decode_user};
 use crate::{MaildropId, StoreError};
 
 /// # Errors
@@ -36,23 +36,39 @@ pub(super) fn check(index: &Index, layout: &Layout) -> Result<(), Refused> {
     {
         return damaged(format!("maildrop {id} is missing in it"));
     }
-    let counts = messages(index)?;
+    let live = counts(index, TreeName::Segments, live_in)?;
+    let deleted = counts(index, TreeName::Deleted, deleted_in)?;
     for (id, row) in &rows {
         let Some(row) = row else {
             return damaged(format!("its record of maildrop {id} is damaged"));
         };
-        let count = counts.get(id).copied().unwrap_or(0);
-        if count != row.messages {
-            let expected = row.messages;
-            return damaged(format!(
-                "maildrop {id} has {count} messages instead of {expected}"
-            ));
+        for (counts, expected, what) in [
+            (&live, row.messages, "messages"),
+            (&deleted, row.deleted, "deleted messages"),
+        ] {
+            let count = counts.get(id).copied().unwrap_or(0);
+            if count != expected {
+                let text = format!("maildrop {id} has {count} {what} instead of {expected}");
+                return damaged(text);
+            }
         }
     }
-    if let Some(id) = counts.keys().find(|id| !rows.contains_key(id)) {
+    if let Some(id) = live
+        .keys()
+        .chain(deleted.keys())
+        .find(|id| !rows.contains_key(id))
+    {
         return damaged(format!("maildrop {id} has messages but no record"));
     }
-    let owned = owned(index)?;
+    let (owned, aliases) = owned(index)?;
+    let mut found = 0;
+    index.scan(TreeName::Aliases, b"", &mut |_, _| {
+        found += 1;
+        true
+    })?;
+    if found != aliases {
+        return damaged(format!("it has {found} aliases instead of {aliases}"));
+    }
     let unowned = rows.keys().filter(|id| !owned.contains(id));
     for id in unowned {
         // One whose user has another maildrop is what a removal left behind.
@@ -65,16 +81,18 @@ pub(super) fn check(index: &Index, layout: &Layout) -> Result<(), Refused> {
     Ok(())
 }
 
-/// How many messages each maildrop has.
-fn messages(index: &Index) -> Result<HashMap<MaildropId, u64>, Refused> {
+/// How many messages each maildrop has in that tree.
+fn counts(
+    index: &Index,
+    tree: TreeName,
+    count_in: fn(&[u8]) -> Option<usize>,
+) -> Result<HashMap<MaildropId, u64>, Refused> {
     let mut counts: HashMap<MaildropId, u64> = HashMap::new();
-    let mut records = Vec::new();
     let mut damage = None;
-    index.scan(TreeName::Segments, b"", &mut |key, content| {
-        records.clear();
-        let whole = content.and_then(|content| decode_segment(0, content, &mut records));
-        match maildrop_in(key).filter(|_| whole.is_some()) {
-            Some(id) => *counts.entry(id).or_default() += records.len() as u64,
+    index.scan(tree, b"", &mut |key, content| {
+        let count = content.and_then(count_in);
+        match maildrop_in(key).zip(count) {
+            Some((id, count)) => *counts.entry(id).or_default() += count as u64,
             None => damage = Some("a record of messages is damaged".to_owned()),
         }
         damage.is_none()
@@ -82,18 +100,29 @@ fn messages(index: &Index) -> Result<HashMap<MaildropId, u64>, Refused> {
     damage.map_or(Ok(counts), |text| Err(Refused::Damaged(text)))
 }
 
-/// The maildrops that have a user.
-fn owned(index: &Index) -> Result<HashSet<MaildropId>, Refused> {
-    let mut owned = HashSet::new();
+fn live_in(segment: &[u8]) -> Option<usize> {
+    let mut records = Vec::new();
+    decode_segment(0, segment, &mut records).map(|()| records.len())
+}
+
+fn deleted_in(segment: &[u8]) -> Option<usize> {
+    let mut records = Vec::new();
+    decode_deleted(0, segment, &mut records).map(|()| records.len())
+}
+
+/// The maildrops that have a user, and how many aliases these have.
+fn owned(index: &Index) -> Result<(HashSet<MaildropId>, usize), Refused> {
+    let (mut owned, mut aliases) = (HashSet::new(), 0);
     let mut damage = None;
     index.scan(TreeName::Users, b"", &mut |_, content| {
         match content.and_then(decode_user) {
             Some(user) => {
                 owned.insert(user.maildrop);
+                aliases += user.aliases.len();
             }
             None => damage = Some("a record of a user is damaged".to_owned()),
         }
         damage.is_none()
     })?;
-    damage.map_or(Ok(owned), |text| Err(Refused::Damaged(text)))
+    damage.map_or(Ok((owned, aliases)), |text| Err(Refused::Damaged(text)))
 }

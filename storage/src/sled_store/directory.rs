@@ -174,7 +174,7 @@ impl SledStore {
     }
 }
 
-fn put_user(user: &User) -> Change {
+pub(super) fn put_user(user: &User) -> Change {
     Change::put(
         TreeName::Users,
         user.name.as_str().as_bytes().to_vec(),

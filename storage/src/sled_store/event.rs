@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{MaildropId, MessageId};
+use crate::{MaildropId, MessageId, UserName};
 
 /// Takes events, from any thread, without blocking for long.
 pub type EventSink = Arc<dyn Fn(&StoreEvent) + Send + Sync>;
@@ -71,6 +71,13 @@ pub enum StoreEvent {
         /// What failed.
         reason: String,
     },
+    /// An alias in an owner file is the name or alias of another user; that user keeps it.
+    AliasTaken {
+        /// The maildrop of the one who lost it.
+        maildrop: MaildropId,
+        /// The alias.
+        alias: UserName,
+    },
     /// A maildrop has no readable owner file, so its user is not known.
     OwnerUnknown {
         /// The maildrop.
@@ -90,6 +97,7 @@ impl StoreEvent {
             | Self::MarksMissing { .. }
             | Self::Poisoned { .. }
             | Self::BodySetAside { .. }
+            | Self::AliasTaken { .. }
             | Self::OwnerUnknown { .. } => true,
             Self::IndexRebuilt { set_aside, .. } => *set_aside > 0,
             Self::Adopted { .. } | Self::UnlinkFailed { .. } => false,
@@ -133,6 +141,7 @@ impl fmt::Display for StoreEvent {
             Self::Adopted { maildrop, .. }
             | Self::BodySetAside { maildrop, .. }
             | Self::UnlinkFailed { maildrop, .. }
+            | Self::AliasTaken { maildrop, .. }
             | Self::OwnerUnknown { maildrop, .. } => {
                 write!(f, "maildrop {maildrop}: ")?;
                 self.fmt_of_maildrop(f)
@@ -179,6 +188,9 @@ impl StoreEvent {
                     f,
                     "its folder or owner file is not as it should be yet: {reason}"
                 )
+            }
+            Self::AliasTaken { alias, .. } => {
+                write!(f, "its user loses alias {alias}, which another user has")
             }
             Self::OwnerUnknown { reason, .. } => {
                 write!(

@@ -29,6 +29,9 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// Gives a file its final name, in one step.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Removes a file.
     fn unlink(&self, path: &Path) -> io::Result<()>;
 
@@ -84,6 +87,10 @@ impl Files for DiskFiles {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {

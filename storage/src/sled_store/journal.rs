@@ -2,7 +2,7 @@
 //! the commit itself, done at once, and done again at the next start if nobody knows.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Shared;
 use super::event::StoreEvent;
@@ -34,14 +34,14 @@ pub(super) fn finish_entry(
     };
     match entry {
         JournalEntry::Unlink(messages) => {
-            let files_of = messages.iter().map(|it| (*it, layout.body(id, *it)));
-            unlink(files, layout, id, files_of)
+            let headers = messages.iter().map(|it| (*it, layout.body(id, *it)));
+            unlink(files, layout, id, headers)
         }
         JournalEntry::Keep(messages, deletion) => keep(files, layout, id, messages, deletion),
         JournalEntry::Forget(deleted) => {
-            let files_of = deleted.iter();
-            let files_of = files_of.map(|(it, how)| (*it, layout.deleted(id, *it, how)));
-            unlink(files, layout, id, files_of)
+            let headers = deleted.iter();
+            let headers = headers.map(|(it, how)| (*it, layout.deleted(id, *it, how)));
+            unlink(files, layout, id, headers)
         }
         JournalEntry::Folder => match index.maildrop_row(id) {
             Ok(None) => remove_folder(files, layout, id).map_err(|error| {
@@ -66,27 +66,36 @@ pub(super) fn finish_entry(
     }
 }
 
+/// Unlinks messages, whose own files these are: those first, then what they have apart. Returns
+/// how many messages there were.
 fn unlink(
     files: &dyn Files,
     layout: &Layout,
     id: MaildropId,
-    paths: impl Iterator<Item = (MessageId, PathBuf)>,
+    own_files: impl Iterator<Item = (MessageId, PathBuf)>,
 ) -> Result<u64, Unfinished> {
     let mut unlinked = 0;
     let mut last = None;
-    for (message, path) in paths {
+    for (message, path) in own_files {
         last = Some(message);
-        match files.unlink(&path) {
-            Ok(()) => unlinked += 1,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(id, last, "unlink")(error)),
-        }
+        let failed = failed(id, last, "unlink");
+        unlinked += u64::from(unlink_if_there(files, &path).map_err(&failed)?);
+        unlink_if_there(files, &layout.body_apart(id, message)).map_err(&failed)?;
     }
     sync(files, layout, id).map_err(failed(id, last, "unlink"))?;
     Ok(unlinked)
 }
 
-/// The names of the files tell from now on that their messages were deleted.
+pub(super) fn unlink_if_there(files: &dyn Files, path: &Path) -> io::Result<bool> {
+    match files.unlink(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of the files tell from now on that their messages were deleted. What they have apart
+/// stays as it is.
 fn keep(
     files: &dyn Files,
     layout: &Layout,

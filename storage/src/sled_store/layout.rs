@@ -8,6 +8,8 @@
 //! STORE/bodies/FF/MAILDROP/MESSAGE.deleted-SECONDS-REVISION[-SESSION]
 //!                                       a message that was removed and can be brought back; its
 //!                                       session in hexadecimal digits
+//! STORE/bodies/FF/MAILDROP/MESSAGE.body the octets of a message whose file has a header and trace
+//!                                       lines only; other messages may have the same file
 //! STORE/bodies/FF/MAILDROP/owner        the user of the maildrop
 //! STORE/staging/N                       messages on their way in
 //! STORE/set_aside/MAILDROP-MESSAGE-N    message files that could not be used
@@ -136,6 +138,11 @@ impl Layout {
         self.maildrop(maildrop).join(name)
     }
 
+    /// Where the message's octets are, if not in its own file.
+    pub(super) fn body_apart(&self, maildrop: MaildropId, message: MessageId) -> PathBuf {
+        self.maildrop(maildrop).join(body_name(message))
+    }
+
     pub(super) fn owner(&self, maildrop: MaildropId) -> PathBuf {
         self.maildrop(maildrop).join("owner")
     }
@@ -157,29 +164,51 @@ impl Layout {
         Ok(found)
     }
 
-    /// The deleted messages that have a file in the maildrop's folder, in order.
-    pub(super) fn deleted_on_disk(
-        &self,
-        maildrop: MaildropId,
-    ) -> io::Result<Vec<(MessageId, Deletion)>> {
-        let entries = read_dir_if_there(&self.maildrop(maildrop))?;
-        let mut found: Vec<_> = entries
-            .iter()
-            .filter_map(|e| deleted_in(&e.file_name().to_string_lossy()))
-            .collect();
-        found.sort_unstable_by_key(|(message, deletion)| (*message, deletion.revision));
+    /// What is in the maildrop's folder.
+    pub(super) fn files_on_disk(&self, maildrop: MaildropId) -> io::Result<FilesOnDisk> {
+        let mut found = FilesOnDisk::default();
+        for entry in read_dir_if_there(&self.maildrop(maildrop))? {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if let Some(number) = number_in_use(&name) {
+                found.messages.push(MessageId(number));
+            } else if let Some(number) = name.strip_suffix(BODY).and_then(number_in_use) {
+                found.bodies.push(MessageId(number));
+            } else {
+                found.deleted.extend(deleted_in(&name));
+            }
+        }
+        found.messages.sort_unstable();
+        found.bodies.sort_unstable();
+        let key = |(message, deletion): &(MessageId, Deletion)| (*message, deletion.revision);
+        found.deleted.sort_unstable_by_key(key);
         Ok(found)
     }
+}
 
-    /// The messages that have a file in the maildrop's folder, in order.
-    pub(super) fn messages_on_disk(&self, maildrop: MaildropId) -> io::Result<Vec<MessageId>> {
-        let entries = read_dir_if_there(&self.maildrop(maildrop))?;
-        let numbers = entries
-            .iter()
-            .filter_map(|e| number_in_use(&e.file_name().to_string_lossy()));
-        let mut found: Vec<MessageId> = numbers.map(MessageId).collect();
-        found.sort_unstable();
-        Ok(found)
+/// The messages that have files in a maildrop's folder, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct FilesOnDisk {
+    pub(super) messages: Vec<MessageId>,
+    pub(super) deleted: Vec<(MessageId, Deletion)>,
+    /// Those whose octets are apart.
+    pub(super) bodies: Vec<MessageId>,
+}
+
+impl FilesOnDisk {
+    /// The highest number that a name tells.
+    pub(super) fn highest(&self) -> Option<MessageId> {
+        let deleted = self.deleted.last().map(|(message, _)| *message);
+        let highest = self.messages.last().copied().max(deleted);
+        highest.max(self.bodies.last().copied())
+    }
+
+    /// Octets that no live message and no deleted one has.
+    pub(super) fn orphans(&self) -> impl Iterator<Item = MessageId> {
+        self.bodies.iter().copied().filter(|id| {
+            let is_deleted = self.deleted.binary_search_by_key(id, |it| it.0).is_ok();
+            !is_deleted && self.messages.binary_search(id).is_err()
+        })
     }
 }
 
@@ -213,7 +242,14 @@ fn number_in_use(name: &str) -> Option<u64> {
 /// What stands between number and deletion in the name of a deleted message's file.
 const DELETED: &str = ".deleted-";
 
-fn deleted_name(message: MessageId, deletion: &Deletion) -> String {
+/// What the name of a body apart ends with.
+const BODY: &str = ".body";
+
+pub(super) fn body_name(message: MessageId) -> String {
+    format!("{message}{BODY}")
+}
+
+pub(super) fn deleted_name(message: MessageId, deletion: &Deletion) -> String {
     use std::fmt::Write;
     let Deletion {
         secs,
@@ -330,7 +366,7 @@ mod tests {
             fs::write(layout.maildrop(MaildropId(7)).join(name), b"").unwrap();
         }
         assert_eq!(
-            layout.messages_on_disk(MaildropId(7)).unwrap(),
+            layout.files_on_disk(MaildropId(7)).unwrap().messages,
             [9, 10].map(MessageId)
         );
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::bodies::SledBodies;
-use super::body_file::{BodyHeader, read_header};
+use super::body_file::BodyHeader;
 use super::changes::{changes_of_deleted, changes_of_delivery, changes_of_segments};
 use super::committer::{CommitError, Purpose};
 use super::index::{Change, TreeName, journal_key, maildrop_key};
+use super::message_file::MessageFile;
 use super::placed::Placed;
 use super::record::{Deletion, JournalEntry, MaildropRow};
-use super::staging::StagedFile;
+use super::shared_body::{Body, Material, StagedApart};
 use super::{Ownership, Shared, unclaimed};
 use crate::numbering::Numbering;
 use crate::{
@@ -89,9 +90,9 @@ impl SledMaildrop {
     fn arrival(&self, mut delivery: Delivery) -> Result<Arrival, StoreError> {
         // The material moves out; what is left is never looked at.
         let material = std::mem::replace(&mut delivery.material, Box::new(()));
-        match material.downcast::<StagedFile>() {
-            Ok(staged) if staged.belongs_to(self.shared()) => Ok(Arrival {
-                staged: *staged,
+        match material.downcast::<Material>() {
+            Ok(material) if material.belongs_to(self.shared()) => Ok(Arrival {
+                material: *material,
                 received_secs: delivery.received_secs,
                 carried_unique_id: delivery.carried_unique_id,
             }),
@@ -102,18 +103,30 @@ impl SledMaildrop {
         }
     }
 
+    /// A new message made of a deleted one, whose file becomes its body.
     fn restored(&self, record: &DeletedRecord) -> Result<Arrival, StoreError> {
-        let shared = self.shared();
-        let id = self.ownership.maildrop;
-        let path = shared.layout.deleted(id, record.id, &Deletion::of(record));
-        let context = || format!("cannot bring back message {} of maildrop {id}", record.id);
-        let files = &*shared.options.files;
-        let file = files
-            .open(&path, false)
-            .map_err(|error| StoreError::io(context(), error))?;
-        let header = read_header(files, &file, id, record.id)?;
+        let Shared {
+            options, layout, ..
+        } = &**self.shared();
+        let (id, files) = (self.ownership.maildrop, &*options.files);
+        let deletion = Deletion::of(record);
+        let file = MessageFile::open(files, layout, id, record.id, Some(&deletion))?;
+        let trace = file.trace(files).map_err(|error| {
+            let context = format!("cannot read deleted message {} of maildrop {id}", record.id);
+            StoreError::io(context, error)
+        })?;
+        let body = match file.header.apart {
+            None => layout.deleted(id, record.id, &deletion),
+            Some(_) => layout.body_apart(id, record.id),
+        };
         Ok(Arrival {
-            staged: StagedFile::copy(shared, b"", &file, header.facts, header.body_crc)?,
+            material: Material::Apart(StagedApart {
+                body: Body::Kept(body),
+                trace: trace.into_boxed_slice(),
+                facts: file.header.facts,
+                body_crc: file.header.body_crc,
+                restored_from: Some(record.id),
+            }),
             received_secs: record.received_secs,
             carried_unique_id: None,
         })
@@ -149,14 +162,15 @@ impl SledMaildrop {
             let header = BodyHeader {
                 maildrop: id,
                 message,
-                facts: arrival.staged.facts,
+                facts: arrival.material.facts(),
                 received_secs: arrival.received_secs,
                 revision: row.revision,
                 batch: batch_count,
-                body_crc: arrival.staged.body_crc,
+                body_crc: arrival.material.body_crc(),
                 carried_unique_id: arrival.carried_unique_id,
+                apart: arrival.material.apart(),
             };
-            let stored_octets = placed.place(arrival.staged, &header).map_err(refused)?;
+            let stored_octets = placed.place(arrival.material, &header).map_err(refused)?;
             row.exact_octets = row.exact_octets.saturating_add(header.facts.octets);
             row.stored_octets = row.stored_octets.saturating_add(stored_octets);
             records.push(header.into_record(stored_octets));
@@ -218,7 +232,7 @@ impl SledMaildrop {
 
 /// A message that is to get a file, a number and a place in the index.
 struct Arrival {
-    staged: StagedFile,
+    material: Material,
     received_secs: u64,
     carried_unique_id: Option<Box<str>>,
 }

@@ -18,6 +18,7 @@ mod journal;
 mod layout;
 mod lock;
 mod maildrop;
+mod message_file;
 mod open;
 mod options;
 mod owner_file;
@@ -25,6 +26,7 @@ mod placed;
 mod probe;
 mod rebuild;
 mod record;
+mod shared_body;
 mod staging;
 mod unclaimed;
 mod verify;
@@ -73,6 +75,10 @@ pub struct StoreStatistics {
     pub exact_octets: u64,
     /// Octets that they occupy on the disk.
     pub stored_octets: u64,
+    /// Messages that were removed and can be brought back.
+    pub deleted: u64,
+    /// Octets that these occupy on the disk.
+    pub deleted_octets: u64,
     /// Maildrops whose record in the index is damaged; they are not counted above.
     pub damaged: u64,
 }
@@ -113,6 +119,8 @@ impl SledStore {
                 sums.messages += row.messages;
                 sums.exact_octets = sums.exact_octets.saturating_add(row.exact_octets);
                 sums.stored_octets = sums.stored_octets.saturating_add(row.stored_octets);
+                sums.deleted += row.deleted;
+                sums.deleted_octets = sums.deleted_octets.saturating_add(row.deleted_octets);
             }
             None => sums.damaged += 1,
         })?;

@@ -1,23 +1,29 @@
 //! Message files between their naming and their commit.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Shared;
 use super::body_file::{BodyHeader, HEADER_OCTETS};
-use super::files::Files;
-use super::staging::StagedFile;
+use super::message_file::occupied_octets;
+use super::shared_body::{Material, StagedApart};
+use super::staging::TemporaryFile;
 use crate::{MaildropId, StoreError};
+
+/// Octets copied at a time.
+const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// Files that have their final names, but no index entry yet. Dropped, they are unlinked.
 pub(super) struct Placed<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     maildrop: MaildropId,
     paths: Vec<PathBuf>,
 }
 
 impl<'a> Placed<'a> {
-    pub(super) fn new(shared: &'a Shared, maildrop: MaildropId) -> Self {
+    pub(super) fn new(shared: &'a Arc<Shared>, maildrop: MaildropId) -> Self {
         Self {
             shared,
             maildrop,
@@ -25,29 +31,101 @@ impl<'a> Placed<'a> {
         }
     }
 
-    /// Completes a staged file and gives it its name. Returns the octets that it occupies.
+    /// Completes a staged message and gives it its name. Returns the octets that it occupies.
     pub(super) fn place(
         &mut self,
-        mut staged: StagedFile,
+        material: Material,
         header: &BodyHeader,
     ) -> Result<u64, StoreError> {
-        let files: &dyn Files = &*self.shared.options.files;
-        let context = || format!("cannot store a message in maildrop {}", self.maildrop);
-        let path = self.shared.layout.body(self.maildrop, header.message);
-        let write = || {
-            let file = files.open(staged.temporary.path(), true)?;
-            files.write_at(&file, &header.encode(), 0)?;
-            if self.shared.syncs() {
-                files.sync(&file)?;
+        let placed = match material {
+            Material::Whole(staged) => {
+                let files = &*self.shared.options.files;
+                let opened = files.open(staged.temporary.path(), true);
+                opened.and_then(|file| self.place_file(staged.temporary, &file, header, b""))
             }
-            let stored_octets = occupied_octets(&file.metadata()?, header.facts.octets);
-            files.rename(staged.temporary.path(), &path)?;
-            Ok(stored_octets)
+            Material::Apart(apart) => self.place_apart(&apart, header),
         };
-        let stored_octets = write().map_err(|error| StoreError::io(context(), error))?;
-        staged.temporary.placed();
+        placed.map_err(|error| {
+            let context = format!("cannot store a message in maildrop {}", self.maildrop);
+            StoreError::io(context, error)
+        })
+    }
+
+    fn place_file(
+        &mut self,
+        mut temporary: TemporaryFile,
+        file: &File,
+        header: &BodyHeader,
+        trace: &[u8],
+    ) -> io::Result<u64> {
+        let files = &*self.shared.options.files;
+        let mut octets = header.encode().to_vec();
+        octets.extend_from_slice(trace);
+        files.write_at(file, &octets, 0)?;
+        if self.shared.syncs() {
+            files.sync(file)?;
+        }
+        let stored_octets = occupied_octets(&file.metadata()?);
+        let path = self.shared.layout.body(self.maildrop, header.message);
+        files.rename(temporary.path(), &path)?;
+        temporary.placed();
         self.paths.push(path);
         Ok(stored_octets)
+    }
+
+    /// The body first: a message without its header is nobody's, one without its body is damaged.
+    fn place_apart(&mut self, apart: &StagedApart, header: &BodyHeader) -> io::Result<u64> {
+        let path = self.shared.layout.body_apart(self.maildrop, header.message);
+        self.link_or_copy(apart.body_path(), &path)?;
+        self.paths.push(path.clone());
+        let stored_octets = occupied_octets(&std::fs::symlink_metadata(&path)?);
+        let temporary = TemporaryFile::new(self.shared);
+        let file = self.shared.options.files.create(temporary.path())?;
+        let own_octets = self.place_file(temporary, &file, header, &apart.trace)?;
+        Ok(stored_octets.saturating_add(own_octets))
+    }
+
+    /// A file system may know no second names, or no more of them (65,000 on ext4).
+    fn link_or_copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        use io::ErrorKind;
+        match self.shared.options.files.link(from, to) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::TooManyLinks
+                        | ErrorKind::PermissionDenied
+                        | ErrorKind::Unsupported
+                        | ErrorKind::CrossesDevices
+                ) =>
+            {
+                self.copy(from, to)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let files = &*self.shared.options.files;
+        let from = files.open(from, false)?;
+        let mut temporary = TemporaryFile::new(self.shared);
+        let copy = files.create(temporary.path())?;
+        let mut buffer = vec![0; CHUNK_OCTETS];
+        let mut offset = HEADER_OCTETS;
+        loop {
+            match files.read_at(&from, &mut buffer, offset)? {
+                0 => break,
+                count => {
+                    files.write_at(&copy, &buffer[..count], offset)?;
+                    offset += count as u64;
+                }
+            }
+        }
+        if self.shared.syncs() {
+            files.sync(&copy)?;
+        }
+        files.rename(temporary.path(), to)?;
+        temporary.placed();
+        Ok(())
     }
 
     /// Makes the names durable.
@@ -77,20 +155,11 @@ impl Drop for Placed<'_> {
             return;
         }
         let files = &self.shared.options.files;
-        for path in &self.paths {
+        // Headers before the bodies that they need.
+        for path in self.paths.iter().rev() {
             // What stays is found at the next start: see `unclaimed`.
             let _ = files.unlink(path);
         }
         let _ = files.sync_folder(&self.shared.layout.maildrop(self.maildrop));
-    }
-}
-
-/// What the file occupies (MS-STANXPOP3 2.1.4); on a file system that does not say, its length.
-pub(super) fn occupied_octets(metadata: &std::fs::Metadata, body_octets: u64) -> u64 {
-    /// The unit of `st_blocks`, whatever the file system's blocks are.
-    const UNIT_OCTETS: u64 = 512;
-    match metadata.blocks().saturating_mul(UNIT_OCTETS) {
-        0 => HEADER_OCTETS.saturating_add(body_octets),
-        octets => octets,
     }
 }

@@ -4,21 +4,25 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::body_file::{BodyHeader, read_header};
+use super::changes::{deleted_segments, segments};
+use super::directory::{put_aliases, put_user};
 use super::event::StoreEvent;
 use super::files::Files;
 use super::high_water::HighWater;
-use super::index::{Change, Index, TreeName, maildrop_key};
-use super::layout::Layout;
+use super::index::{Change, Index, TreeName, journal_key, maildrop_key};
+use super::layout::{FilesOnDisk, Layout, body_name};
+use super::message_file::MessageFile;
 use super::open::{NEXT_MAILDROP_KEY, prepare_folders, told_again};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
-use super::placed::occupied_octets;
 use super::probe::tells_nothing_of_the_file;
-use super::record::{MaildropRow, encode_user};
-use super::unclaimed::{count_in, segments, set_aside};
+use super::record::{Deletion, JournalEntry, MaildropRow};
+use super::unclaimed::{count_in, given_out, set_aside, set_message_aside};
 use crate::numbering::Sequence;
-use crate::{MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind, UserName};
+use crate::{
+    DeletedRecord, MaildropId, MessageId, MessageRecord, Removal, StoreError, StoreErrorKind,
+    UserName,
+};
 
 /// Changes in one transaction: enough to be fast, few enough for sled's buffers.
 const CHANGES_AT_ONCE: usize = 2_000;
@@ -32,6 +36,8 @@ pub struct Rebuilt {
     pub maildrops: u64,
     /// Messages.
     pub messages: u64,
+    /// Messages that were removed and can be brought back.
+    pub deleted: u64,
     /// Octets of the messages as RETR sends them.
     pub exact_octets: u64,
     /// Message files that could not be used and were set aside.
@@ -98,13 +104,14 @@ pub(super) fn index_from_files(
         high_water,
         index: &index,
         changes: Vec::new(),
-        names: HashMap::new(),
+        owners: HashMap::new(),
         rebuilt: Rebuilt::default(),
     };
     let maildrops = layout.maildrops_on_disk().map_err(io)?;
     for id in &maildrops {
         making.add_maildrop(*id)?;
     }
+    making.add_aliases()?;
     let after_last = maildrops.last().map_or(1, |id| id.0.saturating_add(1));
     let next = after_last
         .max(high_water.next_maildrop())
@@ -134,8 +141,8 @@ struct Making<'a> {
     high_water: &'a HighWater,
     index: &'a Index,
     changes: Vec<Change>,
-    /// Whose maildrops were met, by name.
-    names: HashMap<UserName, MaildropId>,
+    /// The users that were met, with their maildrops and aliases.
+    owners: HashMap<UserName, (MaildropId, Vec<UserName>)>,
     rebuilt: Rebuilt,
 }
 
@@ -154,36 +161,104 @@ impl Making<'_> {
         };
         let mut row = MaildropRow::NEW;
         row.sequence = self.high_water.mark(id).unwrap_or(unmarked);
-        let mut messages = Vec::new();
-        let mut carried = HashSet::new();
-        let found = self.layout.messages_on_disk(id).map_err(|error| {
+        let found = self.layout.files_on_disk(id).map_err(|error| {
             StoreError::io(format!("cannot list the folder of maildrop {id}"), error)
         })?;
-        for message in found {
+        if let Some(highest) = found.highest() {
             let floor = Sequence {
-                next: message.0.saturating_add(1),
+                next: highest.0.saturating_add(1),
                 first_own: 0,
             };
             row.sequence = row.sequence.or_later(floor);
-            match self.read(id, message) {
-                Ok((header, stored_octets)) => {
-                    if let Some(unique_id) = &header.carried_unique_id
-                        && !carried.insert(unique_id.clone())
-                    {
-                        self.set_aside(id, message, "its unique-id is another's")?;
-                        continue;
-                    }
-                    count_in(&mut row, &header, stored_octets);
-                    messages.push(header.into_record(stored_octets));
-                }
-                Err(error) if tells_nothing_of_the_file(&error) => return Err(error),
-                Err(error) => self.set_aside(id, message, &error.to_string())?,
-            }
+        }
+        let mut restored = HashSet::new();
+        let messages = self.live(id, &found, &mut row, &mut restored)?;
+        let deleted = self.deleted(id, &found, &mut row, &mut restored)?;
+        for orphan in found.orphans() {
+            self.rebuilt.set_aside += 1;
+            let reason = "the message that it is of has no header";
+            set_aside(self.options, self.layout, id, &body_name(orphan), reason)?;
         }
         // Removals left no trace in the files: time is what certainly went on.
         row.revision = row.revision.max(now_micros()).saturating_add(1);
+        // An undelete ends with the file that it began with.
+        let (replaced, deleted): (Vec<_>, Vec<_>) = deleted
+            .into_iter()
+            .partition(|record| restored.contains(&record.id));
+        if !replaced.is_empty() {
+            let files = replaced.iter().map(|it| (it.id, Deletion::of(it)));
+            let entry = JournalEntry::Forget(files.collect());
+            let key = journal_key(id, row.revision, 0);
+            let change = Change::put(TreeName::Journal, key, entry.encode());
+            self.changes.push(change);
+        }
+        for record in &deleted {
+            row.deleted += 1;
+            row.deleted_octets = row.deleted_octets.saturating_add(record.stored_octets);
+        }
         self.add_owner(id);
-        self.put(id, &row, &messages)
+        self.put(id, &row, &messages, &deleted)
+    }
+
+    fn live(
+        &mut self,
+        id: MaildropId,
+        found: &FilesOnDisk,
+        row: &mut MaildropRow,
+        restored: &mut HashSet<MessageId>,
+    ) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut messages = Vec::new();
+        let mut carried = HashSet::new();
+        for message in &found.messages {
+            let Some(file) = self.read(id, *message, None)? else {
+                continue;
+            };
+            if let Some(unique_id) = &file.header.carried_unique_id
+                && !carried.insert(unique_id.clone())
+            {
+                self.set_aside(id, *message, None, "its unique-id is another's")?;
+                continue;
+            }
+            restored.extend(file.header.apart.and_then(|apart| apart.restored_from));
+            let stored_octets = file.stored_octets();
+            count_in(row, &file.header, stored_octets);
+            messages.push(file.header.into_record(stored_octets));
+        }
+        Ok(messages)
+    }
+
+    fn deleted(
+        &mut self,
+        id: MaildropId,
+        found: &FilesOnDisk,
+        row: &mut MaildropRow,
+        restored: &mut HashSet<MessageId>,
+    ) -> Result<Vec<DeletedRecord>, StoreError> {
+        let mut deleted: Vec<DeletedRecord> = Vec::new();
+        for (message, deletion) in &found.deleted {
+            let Some(file) = self.read(id, *message, Some(deletion))? else {
+                continue;
+            };
+            let twice = deleted.last().is_some_and(|before| before.id == *message)
+                || found.messages.binary_search(message).is_ok();
+            if twice {
+                let reason = "there is another message with its number";
+                self.set_aside(id, *message, Some(deletion), reason)?;
+                continue;
+            }
+            restored.extend(file.header.apart.and_then(|apart| apart.restored_from));
+            row.sequence = row.sequence.or_later(given_out(&file.header));
+            row.revision = row.revision.max(deletion.revision);
+            let stored_octets = file.stored_octets();
+            let removal = Removal {
+                at_secs: deletion.secs,
+                session: deletion.session.clone(),
+                keep: true,
+            };
+            let record = file.header.into_record(stored_octets);
+            deleted.push(record.into_deleted(deletion.revision, &removal));
+        }
+        Ok(deleted)
     }
 
     fn put(
@@ -191,16 +266,19 @@ impl Making<'_> {
         id: MaildropId,
         row: &MaildropRow,
         messages: &[MessageRecord],
+        deleted: &[DeletedRecord],
     ) -> Result<(), StoreError> {
         self.rebuilt.maildrops += 1;
         self.rebuilt.messages += row.messages;
+        self.rebuilt.deleted += row.deleted;
         self.rebuilt.exact_octets = self.rebuilt.exact_octets.saturating_add(row.exact_octets);
         self.changes.push(Change::put(
             TreeName::Maildrops,
             maildrop_key(id),
             row.encode(),
         ));
-        for change in segments(id, messages) {
+        let segments = segments(id, messages);
+        for change in segments.into_iter().chain(deleted_segments(id, deleted)) {
             self.changes.push(change);
             if self.changes.len() >= CHANGES_AT_ONCE {
                 self.apply()?;
@@ -213,46 +291,47 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn read(&self, id: MaildropId, message: MessageId) -> Result<(BodyHeader, u64), StoreError> {
+    /// One that cannot be used is set aside, and none.
+    fn read(
+        &mut self,
+        id: MaildropId,
+        message: MessageId,
+        deletion: Option<&Deletion>,
+    ) -> Result<Option<MessageFile>, StoreError> {
         let files: &dyn Files = &*self.options.files;
-        let io = |error| {
-            StoreError::io(
-                format!("cannot read message {message} of maildrop {id}"),
-                error,
-            )
-        };
-        let file = files
-            .open(&self.layout.body(id, message), false)
-            .map_err(io)?;
-        let header = read_header(files, &file, id, message)?;
-        let stored_octets = occupied_octets(&file.metadata().map_err(io)?, header.facts.octets);
-        Ok((header, stored_octets))
+        match MessageFile::open(files, self.layout, id, message, deletion) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if tells_nothing_of_the_file(&error) => Err(error),
+            Err(error) => {
+                self.set_aside(id, message, deletion, &error.to_string())?;
+                Ok(None)
+            }
+        }
     }
 
     fn set_aside(
         &mut self,
         id: MaildropId,
         message: MessageId,
+        deletion: Option<&Deletion>,
         reason: &str,
     ) -> Result<(), StoreError> {
         self.rebuilt.set_aside += 1;
-        set_aside(self.options, self.layout, id, &message.to_string(), reason)
+        set_message_aside(self.options, self.layout, id, message, deletion, reason)
     }
 
     /// Of two maildrops of one user the later counts: the other was being removed.
     fn add_owner(&mut self, id: MaildropId) {
         let (unowned, reason) = match owner_file::read(&self.layout.owner(id), id) {
             Ok(user) => {
-                let key = user.name.as_str().as_bytes().to_vec();
-                self.changes
-                    .push(Change::put(TreeName::Users, key, encode_user(&user)));
+                self.changes.push(put_user(&user));
                 let reason = format!("user {} has maildrop {id}", user.name);
-                match self.names.insert(user.name, id) {
+                match self.owners.insert(user.name, (id, user.aliases)) {
                     None => {
                         self.rebuilt.users += 1;
                         return;
                     }
-                    Some(earlier) => (earlier, reason),
+                    Some((earlier, _)) => (earlier, reason),
                 }
             }
             Err(error) => (id, error.to_string()),
@@ -262,6 +341,40 @@ impl Making<'_> {
             maildrop: unowned,
             reason,
         });
+    }
+
+    /// The aliases, after all users are known. One that is taken stays with who has it.
+    fn add_aliases(&mut self) -> Result<(), StoreError> {
+        let owners = std::mem::take(&mut self.owners);
+        let mut in_order: Vec<_> = owners.values().collect();
+        in_order.sort_unstable_by_key(|(id, _)| *id);
+        let mut taken = HashSet::new();
+        for (id, aliases) in in_order.into_iter().filter(|(_, it)| !it.is_empty()) {
+            let mut user = owner_file::read(&self.layout.owner(*id), *id)?;
+            let mut is_free = |alias: &UserName| {
+                let is_free = !owners.contains_key(alias) && taken.insert(alias.clone());
+                if !is_free {
+                    (self.options.events)(&StoreEvent::AliasTaken {
+                        maildrop: *id,
+                        alias: alias.clone(),
+                    });
+                }
+                is_free
+            };
+            user.aliases.retain(|alias| is_free(alias));
+            if user.aliases != *aliases {
+                // The next start writes the owner file.
+                let key = journal_key(*id, u64::MAX, 0);
+                let entry = JournalEntry::Owner(user.name.clone());
+                let entry = Change::put(TreeName::Journal, key, entry.encode());
+                self.changes.extend([put_user(&user), entry]);
+            }
+            self.changes.extend(put_aliases(&user));
+            if self.changes.len() >= CHANGES_AT_ONCE {
+                self.apply()?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Shared;
 use super::body_file::HEADER_OCTETS;
+use super::shared_body::{Content, Material, SHARED_OCTETS_MIN, SledShared};
 use crate::body::normalise::Normaliser;
-use crate::body::trace::{check_trace, facts_with_trace};
 use crate::numbering::check_unique_id;
 use crate::{BodyFacts, Delivery, SharedBody, StagedBody, Staging, StoreError, StoreErrorKind};
 
@@ -33,7 +33,7 @@ pub(super) struct TemporaryFile {
 }
 
 impl TemporaryFile {
-    fn new(shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let number = shared.staged.fetch_add(1, Ordering::Relaxed);
         let path = shared.layout.staging().join(number.to_string());
         shared.staging_names().insert(number);
@@ -43,6 +43,10 @@ impl TemporaryFile {
             path,
             placed: false,
         }
+    }
+
+    pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
     }
 
     pub(super) fn path(&self) -> &std::path::Path {
@@ -70,44 +74,6 @@ pub(super) struct StagedFile {
     pub(super) temporary: TemporaryFile,
     pub(super) facts: BodyFacts,
     pub(super) body_crc: u32,
-}
-
-impl StagedFile {
-    /// The same octets once more.
-    pub(super) fn copy(
-        shared: &Arc<Shared>,
-        trace: &[u8],
-        from: &File,
-        facts: BodyFacts,
-        body_crc: u32,
-    ) -> Result<Self, StoreError> {
-        let temporary = TemporaryFile::new(shared);
-        let files = &*shared.options.files;
-        let copy = || {
-            let to = files.create(&temporary.path)?;
-            let mut buffer = vec![0; BUFFER_OCTETS];
-            files.write_at(&to, trace, HEADER_OCTETS)?;
-            let mut offset = HEADER_OCTETS;
-            loop {
-                let count = files.read_at(from, &mut buffer, offset)?;
-                if count == 0 {
-                    return Ok(());
-                }
-                files.write_at(&to, &buffer[..count], offset + trace.len() as u64)?;
-                offset += count as u64;
-            }
-        };
-        copy().map_err(|error| StoreError::io("cannot copy a message", error))?;
-        Ok(Self {
-            temporary,
-            facts,
-            body_crc,
-        })
-    }
-
-    pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
-        Arc::ptr_eq(&self.temporary.shared, shared)
-    }
 }
 
 pub(super) fn stage(
@@ -275,68 +241,46 @@ impl StagedBody for SledStaged {
             facts,
             received_secs: staging.received_secs.unwrap_or_else(now_secs),
             carried_unique_id: staging.carried_unique_id,
-            material: Box::new(StagedFile {
+            material: Box::new(Material::Whole(StagedFile {
                 temporary,
                 facts,
                 body_crc: sum.finalize(),
-            }),
+            })),
         })
     }
 
     fn finish_shared(mut self: Box<Self>) -> Result<Box<dyn SharedBody>, StoreError> {
-        self.end()?;
+        self.check()?;
+        self.normaliser.finish(&mut self.buffer);
         let facts = self.facts();
+        let is_small = facts.octets < SHARED_OCTETS_MIN;
+        if !is_small {
+            self.write_out()?;
+            let shared = &self.temporary.shared;
+            if shared.syncs() {
+                // Once, for all who get it.
+                let synced = shared.options.files.sync(&self.file);
+                synced.map_err(|error| StoreError::io("cannot make the message durable", error))?;
+            }
+        }
         let Self {
             temporary,
-            file,
             staging,
+            buffer,
             sum,
             ..
         } = *self;
+        let content = if is_small {
+            Content::Small(Arc::clone(&temporary.shared), buffer.into_boxed_slice())
+        } else {
+            Content::Large(Arc::new(temporary), sum.finalize())
+        };
         Ok(Box::new(SledShared {
-            temporary,
-            file,
+            content,
             facts,
-            sum,
             received_secs: staging.received_secs.unwrap_or_else(now_secs),
             carried_unique_id: staging.carried_unique_id,
         }))
-    }
-}
-
-struct SledShared {
-    temporary: TemporaryFile,
-    file: File,
-    facts: BodyFacts,
-    sum: crc32fast::Hasher,
-    received_secs: u64,
-    carried_unique_id: Option<Box<str>>,
-}
-
-impl SharedBody for SledShared {
-    fn facts(&self) -> BodyFacts {
-        self.facts
-    }
-
-    fn delivery(&self, trace: &[u8]) -> Result<Delivery, StoreError> {
-        check_trace(trace)?;
-        let facts = facts_with_trace(trace, self.facts);
-        let mut sum = crc32fast::Hasher::new();
-        sum.update(trace);
-        sum.combine(&self.sum);
-        let shared = &self.temporary.shared;
-        Ok(Delivery {
-            facts,
-            received_secs: self.received_secs,
-            carried_unique_id: self.carried_unique_id.clone(),
-            material: Box::new(StagedFile::copy(
-                shared,
-                trace,
-                &self.file,
-                facts,
-                sum.finalize(),
-            )?),
-        })
     }
 }
 

@@ -3,20 +3,23 @@
 //! A delivery gives its files their names and then commits. If the process ends in between, the
 //! files are whole but unclaimed. Nobody was told that they are stored, so the sender will try
 //! again; still they are taken in rather than lost: twice is better than never. A batch is taken
-//! in wholly or not at all; what is not taken in is set aside, never deleted.
+//! in wholly or not at all; what is not taken in is set aside, never deleted. Only what an undelete
+//! made is taken back: the deleted message is still there, and can be brought back again.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::Shared;
-use super::body_file::{BodyHeader, check_body, read_header};
+use super::body_file::BodyHeader;
+use super::changes::segments;
 use super::committer::Purpose;
 use super::event::StoreEvent;
-use super::index::{Change, TreeName, maildrop_key, segment_key};
-use super::layout::Layout;
+use super::index::{Change, TreeName, maildrop_key};
+use super::journal::unlink_if_there;
+use super::layout::{self, Layout};
+use super::message_file::{KnownSums, MessageFile};
 use super::options::SledStoreOptions;
-use super::placed::occupied_octets;
 use super::probe::tells_nothing_of_the_file;
-use super::record::{JournalEntry, MaildropRow, encode_segment, segment_of};
+use super::record::{Deletion, JournalEntry, MaildropRow};
 use crate::numbering::{Sequence, decimal_in};
 use crate::{MaildropId, MessageId, MessageRecord, StoreError};
 
@@ -28,8 +31,8 @@ pub(super) fn take_in(
     row: &mut MaildropRow,
     messages: &mut Vec<MessageRecord>,
 ) -> Result<(), StoreError> {
-    let unclaimed = unclaimed(shared, id, messages)?;
-    let Some(highest) = unclaimed.last() else {
+    let unclaimed = Unclaimed::find(shared, id, messages)?;
+    let Some(highest) = unclaimed.highest() else {
         return Ok(());
     };
     let floor = Sequence {
@@ -37,42 +40,21 @@ pub(super) fn take_in(
         first_own: 0,
     };
     row.sequence = row.sequence.or_later(floor);
-    let mut taken: HashSet<Box<str>> = messages
-        .iter()
-        .filter_map(|record| record.carried_unique_id.clone())
-        .collect();
-    let mut adopted = Vec::new();
-    for (_, batch) in read_batches(shared, id, &unclaimed)? {
-        let whole = batch
-            .iter()
-            .all(|(header, _)| header.batch as usize == batch.len());
-        let carried = batch
-            .iter()
-            .filter_map(|(header, _)| header.carried_unique_id.clone());
-        let new = carried.clone().all(|unique_id| !taken.contains(&unique_id));
-        if whole && new {
-            taken.extend(carried);
-            adopted.extend(batch);
-            continue;
-        }
-        let reason = if whole {
-            "its unique-id is taken"
-        } else {
-            "its batch is not whole"
-        };
-        for (header, _) in batch {
-            let name = header.message.to_string();
-            set_aside(&shared.options, &shared.layout, id, &name, reason)?;
-        }
+    for orphan in &unclaimed.orphans {
+        let name = layout::body_name(*orphan);
+        let reason = "the message that it is of has no header";
+        set_aside(&shared.options, &shared.layout, id, &name, reason)?;
     }
+    let adopted = adoptable(shared, id, &unclaimed, messages)?;
     if adopted.is_empty() {
         return Ok(());
     }
     let count = adopted.len() as u64;
     let (mut new_row, mut new_messages) = (*row, messages.clone());
-    for (header, stored_octets) in adopted {
-        count_in(&mut new_row, &header, stored_octets);
-        new_messages.push(header.into_record(stored_octets));
+    for file in adopted {
+        count_in(&mut new_row, &file.header, file.stored_octets());
+        let stored_octets = file.stored_octets();
+        new_messages.push(file.header.into_record(stored_octets));
     }
     new_row.revision += 1;
     new_messages.sort_unstable_by_key(|record| record.id);
@@ -93,40 +75,134 @@ pub(super) fn take_in(
     Ok(())
 }
 
-/// The files that neither the index nor the journal knows.
-fn unclaimed(
+/// The messages of whole batches whose unique-ids are new. The others are set aside, or withdrawn
+/// if the messages that they were made of can still be brought back.
+fn adoptable(
     shared: &Shared,
     id: MaildropId,
+    unclaimed: &Unclaimed,
     messages: &[MessageRecord],
-) -> Result<Vec<MessageId>, StoreError> {
-    // First, because what is finished afterwards may still be in the list of files.
-    let mut pending = HashSet::new();
-    for (maildrop, entry) in shared.unfinished().values() {
-        match entry {
-            JournalEntry::Unlink(removed) | JournalEntry::Keep(removed, _) if *maildrop == id => {
-                pending.extend(removed.clone());
-            }
-            JournalEntry::Unlink(_)
-            | JournalEntry::Keep(..)
-            | JournalEntry::Forget(_)
-            | JournalEntry::Folder
-            | JournalEntry::Owner(_) => {}
+) -> Result<Vec<MessageFile>, StoreError> {
+    let mut taken: HashSet<Box<str>> = messages
+        .iter()
+        .filter_map(|record| record.carried_unique_id.clone())
+        .collect();
+    let mut adopted = Vec::new();
+    for (_, batch) in read_batches(shared, id, &unclaimed.messages)? {
+        let restored = |file: &MessageFile| file.header.apart.and_then(|it| it.restored_from);
+        let deleted = |id: MessageId| unclaimed.deleted.contains(&id);
+        if batch.iter().filter_map(restored).any(deleted) {
+            withdraw(shared, id, &batch)?;
+            continue;
+        }
+        let whole = batch
+            .iter()
+            .all(|file| file.header.batch as usize == batch.len());
+        let carried = batch
+            .iter()
+            .filter_map(|file| file.header.carried_unique_id.clone());
+        let new = carried.clone().all(|unique_id| !taken.contains(&unique_id));
+        if whole && new {
+            taken.extend(carried);
+            adopted.extend(batch);
+            continue;
+        }
+        let reason = if whole {
+            "its unique-id is taken"
+        } else {
+            "its batch is not whole"
+        };
+        for file in batch {
+            let message = file.header.message;
+            set_message_aside(&shared.options, &shared.layout, id, message, None, reason)?;
         }
     }
-    let mut found = shared.layout.messages_on_disk(id).map_err(|error| {
-        StoreError::io(format!("cannot list the folder of maildrop {id}"), error)
-    })?;
-    found.retain(|message| {
-        let known = messages
-            .binary_search_by_key(message, |record| record.id)
-            .is_ok();
-        !known && !pending.contains(message)
-    });
-    Ok(found)
+    Ok(adopted)
 }
 
-/// Reads the files, with the octets that they occupy, by the commit that they were written for.
-/// What cannot be used is set aside.
+/// An undelete that was not committed has not happened: nothing is lost with what it made.
+fn withdraw(shared: &Shared, id: MaildropId, batch: &[MessageFile]) -> Result<(), StoreError> {
+    let files = &*shared.options.files;
+    let unlink = || {
+        for file in batch {
+            let message = file.header.message;
+            unlink_if_there(files, &shared.layout.body(id, message))?;
+            unlink_if_there(files, &shared.layout.body_apart(id, message))?;
+        }
+        files.sync_folder(&shared.layout.maildrop(id))
+    };
+    unlink().map_err(|error| {
+        let context = format!("cannot take back half an undelete in maildrop {id}");
+        StoreError::io(context, error)
+    })
+}
+
+/// The files that neither the index nor the journal knows.
+#[derive(Default)]
+struct Unclaimed {
+    messages: Vec<MessageId>,
+    /// Bodies apart of no message.
+    orphans: Vec<MessageId>,
+    /// The deleted messages that the index knows, if there is anything unclaimed.
+    deleted: HashSet<MessageId>,
+}
+
+impl Unclaimed {
+    fn find(
+        shared: &Shared,
+        id: MaildropId,
+        messages: &[MessageRecord],
+    ) -> Result<Self, StoreError> {
+        // First, because what is finished afterwards may still be in the list of files.
+        let pending = pending(shared, id);
+        let found = shared.layout.files_on_disk(id).map_err(|error| {
+            StoreError::io(format!("cannot list the folder of maildrop {id}"), error)
+        })?;
+        let unknown = |message: &MessageId| {
+            let known = messages.binary_search_by_key(message, |record| record.id);
+            known.is_err() && !pending.contains(message)
+        };
+        let mut unclaimed = Self {
+            orphans: found.orphans().filter(unknown).collect(),
+            messages: found.messages.into_iter().filter(unknown).collect(),
+            deleted: HashSet::new(),
+        };
+        if unclaimed.highest().is_some() {
+            let deleted = shared.index()?.deleted(id)?;
+            unclaimed.deleted = deleted.iter().map(|record| record.id).collect();
+            let Self {
+                orphans, deleted, ..
+            } = &mut unclaimed;
+            orphans.retain(|message| !deleted.contains(message));
+        }
+        Ok(unclaimed)
+    }
+
+    fn highest(&self) -> Option<MessageId> {
+        let last = self.messages.last().copied();
+        last.max(self.orphans.last().copied())
+    }
+}
+
+/// The messages whose files the journal will see to.
+fn pending(shared: &Shared, id: MaildropId) -> HashSet<MessageId> {
+    let mut pending = HashSet::new();
+    let unfinished = shared.unfinished();
+    for (_, entry) in unfinished.values().filter(|(maildrop, _)| *maildrop == id) {
+        match entry {
+            JournalEntry::Unlink(removed) | JournalEntry::Keep(removed, _) => {
+                pending.extend(removed.iter().copied());
+            }
+            JournalEntry::Forget(deleted) => {
+                pending.extend(deleted.iter().map(|(message, _)| *message));
+            }
+            JournalEntry::Folder | JournalEntry::Owner(_) => {}
+        }
+    }
+    pending
+}
+
+/// Reads the files by the commit that they were written for. What cannot be used is set aside.
 ///
 /// # Errors
 /// If nobody can tell at the moment: the next who opens the maildrop looks again.
@@ -134,38 +210,25 @@ fn read_batches(
     shared: &Shared,
     id: MaildropId,
     unclaimed: &[MessageId],
-) -> Result<BTreeMap<u64, Vec<(BodyHeader, u64)>>, StoreError> {
-    let files = &*shared.options.files;
+) -> Result<BTreeMap<u64, Vec<MessageFile>>, StoreError> {
+    let Shared {
+        options, layout, ..
+    } = shared;
+    let files = &*options.files;
     let mut batches: BTreeMap<u64, Vec<_>> = BTreeMap::new();
     for message in unclaimed {
         let read = || {
-            let path = shared.layout.body(id, *message);
-            let context = || format!("cannot read message {message} of maildrop {id}");
-            let io = |error| StoreError::io(context(), error);
-            let file = files.open(&path, false).map_err(io)?;
-            let header = read_header(files, &file, id, *message)?;
-            check_body(files, &file, &header)?;
-            let stored_octets = occupied_octets(&file.metadata().map_err(io)?, header.facts.octets);
-            Ok::<_, StoreError>((header, stored_octets))
+            let file = MessageFile::open(files, layout, id, *message, None)?;
+            file.check(files, &mut KnownSums::default())?;
+            Ok::<_, StoreError>(file)
         };
         match read() {
-            Ok((header, stored)) => {
-                batches
-                    .entry(header.revision)
-                    .or_default()
-                    .push((header, stored));
-            }
+            Ok(file) => batches.entry(file.header.revision).or_default().push(file),
             Err(error) if tells_nothing_of_the_file(&error) => return Err(error),
             Err(error) => {
-                let name = message.to_string();
+                let reason = error.to_string();
                 // It stays where it is if it cannot be moved.
-                let _ = set_aside(
-                    &shared.options,
-                    &shared.layout,
-                    id,
-                    &name,
-                    &error.to_string(),
-                );
+                let _ = set_message_aside(options, layout, id, *message, None, &reason);
             }
         }
     }
@@ -178,25 +241,42 @@ pub(super) fn count_in(row: &mut MaildropRow, header: &BodyHeader, stored_octets
     row.exact_octets = row.exact_octets.saturating_add(header.facts.octets);
     row.stored_octets = row.stored_octets.saturating_add(stored_octets);
     row.revision = row.revision.max(header.revision);
-    let next = header.message.0.saturating_add(1);
-    let (next, first_own) = match header.carried_unique_id.as_deref() {
-        None => (next, header.message.0),
-        Some(carried) => (
-            next.max(decimal_in(carried).map_or(0, |decimal| decimal.saturating_add(1))),
-            0,
-        ),
-    };
-    row.sequence = row.sequence.or_later(Sequence { next, first_own });
+    row.sequence = row.sequence.or_later(given_out(header));
 }
 
-/// All segments of a maildrop.
-pub(super) fn segments(id: MaildropId, messages: &[MessageRecord]) -> Vec<Change> {
-    let segments = messages.chunk_by(|one, two| segment_of(one.id) == segment_of(two.id));
-    let put = |records: &[MessageRecord]| {
-        let key = segment_key(id, segment_of(records[0].id));
-        Change::put(TreeName::Segments, key, encode_segment(records.iter()))
+/// Where numbers go on after that message.
+pub(super) fn given_out(header: &BodyHeader) -> Sequence {
+    let next = header.message.0.saturating_add(1);
+    match header.carried_unique_id.as_deref().map(decimal_in) {
+        None => Sequence {
+            next,
+            first_own: header.message.0,
+        },
+        Some(decimal) => Sequence {
+            next: next.max(decimal.map_or(0, |decimal| decimal.saturating_add(1))),
+            first_own: 0,
+        },
+    }
+}
+
+/// Moves the files of a message, live or deleted so, out of the maildrop's folder.
+pub(super) fn set_message_aside(
+    options: &SledStoreOptions,
+    layout: &Layout,
+    id: MaildropId,
+    message: MessageId,
+    deletion: Option<&Deletion>,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let name = match deletion {
+        None => message.to_string(),
+        Some(deletion) => layout::deleted_name(message, deletion),
     };
-    segments.map(put).collect()
+    set_aside(options, layout, id, &name, reason)?;
+    if std::fs::symlink_metadata(layout.body_apart(id, message)).is_err() {
+        return Ok(());
+    }
+    set_aside(options, layout, id, &layout::body_name(message), reason)
 }
 
 /// Moves a file out of the maildrop's folder, for a person to look at.

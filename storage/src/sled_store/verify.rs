@@ -5,16 +5,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use super::body_file::{BodyHeader, check_body, read_header};
+use super::body_file::BodyHeader;
 use super::high_water::HighWater;
-use super::index::Index;
-use super::layout::Layout;
+use super::index::{Index, TreeName};
+use super::layout::{FilesOnDisk, Layout};
+use super::message_file::{KnownSums, MessageFile};
 use super::open::prepare_folders;
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
 use super::probe::{Refused, examine};
-use super::record::{JournalEntry, MaildropRow};
-use crate::{MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind};
+use super::record::{Deletion, JournalEntry, MaildropRow};
+use crate::{
+    DeletedRecord, MaildropId, MessageId, MessageRecord, StoreError, StoreErrorKind, UserName,
+};
 
 /// Users read at a time.
 const USERS_AT_ONCE: usize = 1_000;
@@ -58,6 +61,8 @@ pub struct Verified {
     pub maildrops: u64,
     /// Messages in the index.
     pub messages: u64,
+    /// Deleted messages in the index that can be brought back.
+    pub deleted: u64,
     /// Octets of bodies that were read and compared.
     pub octets: u64,
     /// Findings of severity [`Severity::Note`].
@@ -90,6 +95,7 @@ pub fn verify(
         high_water: &high_water,
         on_finding,
         verified: Verified::default(),
+        sums: KnownSums::default(),
     };
     if let Some(complaint) = complaint {
         let text = format!("the high-water marks: {complaint}");
@@ -121,6 +127,7 @@ struct Verification<'a> {
     high_water: &'a HighWater,
     on_finding: &'a mut dyn FnMut(&Finding),
     verified: Verified,
+    sums: KnownSums,
 }
 
 impl Verification<'_> {
@@ -150,10 +157,19 @@ impl Verification<'_> {
     /// Without an index: every file by itself.
     fn files_alone(&mut self) -> Result<(), StoreError> {
         for id in self.maildrops_on_disk()? {
-            for message in self.messages_on_disk(id)? {
-                if let Err(error) = self.read_body(id, message) {
+            let found = self.files_on_disk(id)?;
+            let live = found.messages.iter().map(|message| (*message, None));
+            let deleted = found
+                .deleted
+                .iter()
+                .map(|(message, how)| (*message, Some(how)));
+            for (message, how) in live.chain(deleted) {
+                if let Err(error) = self.read(id, message, how) {
                     self.damage(id, Some(message), error.to_string());
                 }
+            }
+            for orphan in found.orphans() {
+                self.orphan(id, orphan);
             }
             if let Err(error) = owner_file::read(&self.layout.owner(id), id) {
                 self.damage(id, None, error.to_string());
@@ -193,7 +209,30 @@ impl Verification<'_> {
                 self.find(severity, Some(id), None, text);
             }
         }
+        self.aliases(index)?;
         self.users(index, &pending)
+    }
+
+    fn aliases(&mut self, index: &Index) -> Result<(), StoreError> {
+        let mut aliases = Vec::new();
+        index.scan(TreeName::Aliases, b"", &mut |key, _| {
+            let alias = std::str::from_utf8(key).ok();
+            aliases.extend(alias.and_then(|alias| UserName::new(alias).ok()));
+            true
+        })?;
+        for alias in aliases {
+            let user = index.alias(&alias).and_then(|whose| match whose {
+                Some(whose) => index.user(&whose),
+                None => Ok(None),
+            });
+            let text = match user {
+                Ok(Some(user)) if user.aliases.contains(&alias) => continue,
+                Ok(_) => format!("alias {alias} is in the index, but no user's"),
+                Err(error) => error.to_string(),
+            };
+            self.find(Severity::Damage, None, None, text);
+        }
+        Ok(())
     }
 
     fn maildrop(
@@ -228,28 +267,49 @@ impl Verification<'_> {
             let text = format!("the high-water mark of maildrop {id} is behind its numbers");
             self.damage(id, None, text);
         }
+        let deleted = match index.deleted(id) {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                self.damage(id, None, error.to_string());
+                return Ok(());
+            }
+        };
+        if deleted.len() as u64 != row.deleted {
+            let text = format!(
+                "the index of maildrop {id} has {} deleted messages instead of {}",
+                deleted.len(),
+                row.deleted
+            );
+            self.damage(id, None, text);
+        }
         for record in &records {
             self.verified.messages += 1;
-            if record.id.0 >= row.sequence.next {
-                let text = format!("message {} of maildrop {id} has a future number", record.id);
-                self.damage(id, Some(record.id), text);
-            }
-            self.message(id, record);
+            self.message(id, row, record, None);
         }
-        for message in self.messages_on_disk(id)? {
-            if records
-                .binary_search_by_key(&message, |record| record.id)
-                .is_ok()
-            {
-                continue;
-            }
-            let due = pending.iter().any(|entry| match entry {
-                JournalEntry::Unlink(messages) | JournalEntry::Keep(messages, _) => {
-                    messages.contains(&message)
-                }
-                JournalEntry::Forget(_) | JournalEntry::Folder | JournalEntry::Owner(_) => false,
-            });
-            let what = if due {
+        for record in &deleted {
+            self.verified.deleted += 1;
+            let deletion = Deletion::of(record);
+            self.message(id, row, &as_live(record), Some(&deletion));
+        }
+        self.unknown_files(id, &records, &deleted, pending)
+    }
+
+    /// What is in the folder and not in the index.
+    fn unknown_files(
+        &mut self,
+        id: MaildropId,
+        records: &[MessageRecord],
+        deleted: &[DeletedRecord],
+        pending: &[JournalEntry],
+    ) -> Result<(), StoreError> {
+        let due = |message: MessageId| pending.iter().any(|entry| is_due(entry, message));
+        let found = self.files_on_disk(id)?;
+        let is_live = |it: MessageId| records.binary_search_by_key(&it, |it| it.id).is_ok();
+        let is_deleted = |it: MessageId| deleted.binary_search_by_key(&it, |it| it.id).is_ok();
+        let live = found.messages.iter().copied().filter(|it| !is_live(*it));
+        let gone = found.deleted.iter().map(|(message, _)| *message);
+        for message in live.chain(gone.filter(|it| !is_deleted(*it))) {
+            let what = if due(message) {
                 "was removed"
             } else {
                 "is not in the index"
@@ -257,11 +317,33 @@ impl Verification<'_> {
             let text = format!("the file of message {message} of maildrop {id} {what}");
             self.find(Severity::Note, Some(id), Some(message), text);
         }
+        // Those of messages that have lost their headers were told.
+        for orphan in found
+            .orphans()
+            .filter(|it| !is_live(*it) && !is_deleted(*it))
+        {
+            self.orphan(id, orphan);
+        }
         Ok(())
     }
 
-    fn message(&mut self, id: MaildropId, record: &MessageRecord) {
-        match self.read_body(id, record.id) {
+    fn orphan(&mut self, id: MaildropId, message: MessageId) {
+        let text = format!("there is a body, but no header of message {message} of maildrop {id}");
+        self.find(Severity::Note, Some(id), Some(message), text);
+    }
+
+    fn message(
+        &mut self,
+        id: MaildropId,
+        row: &MaildropRow,
+        record: &MessageRecord,
+        deletion: Option<&Deletion>,
+    ) {
+        if record.id.0 >= row.sequence.next {
+            let text = format!("message {} of maildrop {id} has a future number", record.id);
+            self.damage(id, Some(record.id), text);
+        }
+        match self.read(id, record.id, deletion) {
             Ok(header) => {
                 let from_file = (
                     header.facts.octets,
@@ -285,20 +367,16 @@ impl Verification<'_> {
         }
     }
 
-    fn read_body(&mut self, id: MaildropId, message: MessageId) -> Result<BodyHeader, StoreError> {
+    fn read(
+        &mut self,
+        id: MaildropId,
+        message: MessageId,
+        deletion: Option<&Deletion>,
+    ) -> Result<BodyHeader, StoreError> {
         let files = &*self.options.files;
-        let file = files
-            .open(&self.layout.body(id, message), false)
-            .map_err(|error| {
-                StoreError::io(
-                    format!("cannot open message {message} of maildrop {id}"),
-                    error,
-                )
-            })?;
-        let header = read_header(files, &file, id, message)?;
-        check_body(files, &file, &header)?;
-        self.verified.octets += header.facts.octets;
-        Ok(header)
+        let file = MessageFile::open(files, self.layout, id, message, deletion)?;
+        self.verified.octets += file.check(files, &mut self.sums)?;
+        Ok(file.header)
     }
 
     fn users(
@@ -324,6 +402,15 @@ impl Verification<'_> {
                 if index.maildrop_row(id).is_ok_and(|row| row.is_none()) {
                     let text = format!("maildrop {id} of user {} is not in the index", user.name);
                     self.damage(id, None, text);
+                }
+                for alias in &user.aliases {
+                    if !index
+                        .alias(alias)
+                        .is_ok_and(|it| it.as_ref() == Some(&user.name))
+                    {
+                        let text = format!("alias {alias} of user {} is missing", user.name);
+                        self.damage(id, None, text);
+                    }
                 }
                 let due = pending
                     .get(&id)
@@ -358,10 +445,33 @@ impl Verification<'_> {
         found.map_err(|error| StoreError::io("cannot list the maildrops", error))
     }
 
-    fn messages_on_disk(&self, id: MaildropId) -> Result<Vec<MessageId>, StoreError> {
-        let found = self.layout.messages_on_disk(id);
+    fn files_on_disk(&self, id: MaildropId) -> Result<FilesOnDisk, StoreError> {
+        let found = self.layout.files_on_disk(id);
         found.map_err(|error| {
             StoreError::io(format!("cannot list the folder of maildrop {id}"), error)
         })
+    }
+}
+
+/// Whether the entry will do away with a file of that message.
+fn is_due(entry: &JournalEntry, message: MessageId) -> bool {
+    match entry {
+        JournalEntry::Unlink(messages) | JournalEntry::Keep(messages, _) => {
+            messages.contains(&message)
+        }
+        JournalEntry::Forget(deleted) => deleted.iter().any(|(it, _)| *it == message),
+        JournalEntry::Folder | JournalEntry::Owner(_) => false,
+    }
+}
+
+/// What a deleted message was in the index before.
+fn as_live(record: &DeletedRecord) -> MessageRecord {
+    MessageRecord {
+        id: record.id,
+        exact_octets: record.exact_octets,
+        stored_octets: record.stored_octets,
+        received_secs: record.received_secs,
+        carried_unique_id: record.carried_unique_id.clone(),
+        read: false,
     }
 }
