@@ -4,6 +4,7 @@
 //! Nothing here knows POP3's replies or message numbers. Calls may block (a hash takes tens of
 //! milliseconds and megabytes): the caller runs them away from threads that serve sockets.
 
+pub mod app_password;
 pub mod breaker;
 pub mod credential;
 pub mod extended_protection;

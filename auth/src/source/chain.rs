@@ -211,6 +211,9 @@ impl PasswordChain {
         if account.site.is_some() {
             changed.site.clone_from(&account.site);
         }
+        if account.quota_octets.is_some() {
+            changed.quota.octets = account.quota_octets;
+        }
         if changed != user {
             let updated = self.directory.directory().update(&changed);
             updated.map_err(unavailable)?;

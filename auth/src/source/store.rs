@@ -12,9 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use mailroost_storage::{Directory, User, UserName};
+use mailroost_storage::{Directory, StoredCredential, User, UserName};
 use secrecy::ExposeSecret;
 
+use crate::app_password;
 use crate::password::{HashError, PasswordCache, PasswordHasher};
 use crate::prepared::password_forms;
 use crate::user_name::{AcceptedDomains, LogOnName, canonical};
@@ -150,7 +151,12 @@ impl DirectoryPasswords {
         let Some(user) = self.first_of(&candidates)? else {
             return Err(AuthError::UnknownUser);
         };
-        if !self.prove(&user, password, toll)? {
+        let app_passwords = user.credentials.iter().filter_map(|c| match c.kind {
+            StoredCredential::AppPassword => Some(c.value.as_str()),
+            StoredCredential::ScramSha256 | StoredCredential::NtHash => None,
+        });
+        let is_app_password = app_password::is_one_of(password, app_passwords);
+        if !is_app_password && !self.prove(&user, password, toll)? {
             return Err(AuthError::WrongPassword);
         }
         self.open(user, name.mailbox)

@@ -280,6 +280,7 @@ fn who_has_no_maildrop_gets_one_at_the_first_log_on_or_is_refused() {
     assert_eq!(find("carol"), None);
     carol.answers(Ok(ForeignAccount {
         site: Some("north".into()),
+        quota_octets: Some(1_000_000),
         ..ForeignAccount::default()
     }));
     assert_eq!(
@@ -291,6 +292,7 @@ fn who_has_no_maildrop_gets_one_at_the_first_log_on_or_is_refused() {
         (user.password_hash, user.site.as_deref()),
         (None, Some("north"))
     );
+    assert_eq!(user.quota.octets, Some(1_000_000));
     assert_eq!(bench.verify(&chain, "carol", "right").0, ok("carol"));
     assert_eq!(find("carol").unwrap().maildrop, user.maildrop);
     let (outcome, hashes) = bench.verify(&chain, "dave", "right");

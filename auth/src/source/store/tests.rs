@@ -424,3 +424,40 @@ fn a_hash_from_elsewhere_is_replaced_at_the_next_good_log_on() {
     assert_eq!(verify("secret"), (true, stored.clone()));
     assert_eq!(verify("wrong"), (false, stored));
 }
+
+#[test]
+fn an_app_password_lets_in_without_a_hash_and_a_wrong_one_costs_one() {
+    let bench = Bench::new();
+    let new = crate::app_password::generate().unwrap();
+    let mut user = bench
+        .users
+        .find(&UserName::new("carol").unwrap())
+        .unwrap()
+        .unwrap();
+    user.credentials = vec![mailroost_storage::Credential {
+        kind: StoredCredential::AppPassword,
+        label: "telephone".into(),
+        value: new.stored.clone(),
+        created_secs: 0,
+    }];
+    bench
+        .users
+        .users
+        .lock()
+        .unwrap()
+        .insert(user.name.clone(), user);
+    assert_eq!(
+        bench.verify("carol", &new.shown),
+        (Ok("carol".to_owned()), 0)
+    );
+    assert_eq!(
+        bench.verify("alice", &new.shown),
+        (Err(AuthError::WrongPassword), 1)
+    );
+    let wrong = new.shown.replace(['0', '1', '2', '3'], "z");
+    let wrong = format!("{}zzz", &wrong[..wrong.len() - 3]);
+    assert_eq!(
+        bench.verify("carol", &wrong),
+        (Err(AuthError::WrongPassword), 1)
+    );
+}
