@@ -143,3 +143,67 @@ fn the_log_names_bad_lines_by_number() {
     let line = daemon.log_of(&format!("{}:2: not used: it has no colon", path.display()));
     assert_eq!(line["level"], "WARN");
 }
+
+#[test]
+fn an_app_password_is_shown_once_and_lets_in_until_it_is_removed() {
+    let place = Place::new();
+    place.add_user("ann");
+    place
+        .run(&["user", "add", "ben", "--no-password"], "")
+        .octets();
+    let daemon = place.daemon();
+    let add = |user: &str, label: &str| {
+        let shown = place
+            .run(&["user", "app-password", "add", user, label], "")
+            .text();
+        shown.trim_end().to_owned()
+    };
+    let (phone, desk) = (add("ann", "phone"), add("ann", "desk"));
+    let bens = add("ben", "phone");
+    for (user, password, is_in) in [
+        ("ann", phone.as_str(), true),
+        ("ann", &desk, true),
+        ("ann", "secret", true),
+        ("ben", &bens, true),
+        ("ann", &bens, false),
+        ("ben", &phone, false),
+        ("ben", "secret", false),
+        ("ann", &phone[..7], false),
+    ] {
+        assert_eq!(
+            daemon.connect().log_on(user, password),
+            is_in,
+            "{user} {password}"
+        );
+    }
+    let plain = openssl::base64::encode_block(format!("\0ann\0{phone}").as_bytes());
+    let mut client = daemon.connect();
+    assert!(
+        client
+            .ask(&format!("AUTH PLAIN {plain}"))
+            .starts_with("+OK")
+    );
+    let list = place
+        .run(&["user", "app-password", "list", "ann"], "")
+        .text();
+    let lines: Vec<_> = list.lines().collect();
+    assert_eq!(lines.len(), 2, "{list}");
+    assert!(
+        lines[0].starts_with(&phone[..6]) && lines[0].ends_with("  phone"),
+        "{list}"
+    );
+    let again = place.run(&["user", "app-password", "add", "ann", "desk"], "");
+    assert_eq!(again.failure().0, 73);
+    place
+        .run(&["user", "app-password", "remove", "ann", "phone"], "")
+        .octets();
+    place
+        .run(&["user", "app-password", "remove", "ann", &desk[..6]], "")
+        .octets();
+    let nothing = place.run(&["user", "app-password", "remove", "ann", "phone"], "");
+    assert_eq!(nothing.failure().0, 67);
+    for gone in [&phone, &desk] {
+        assert!(!daemon.connect().log_on("ann", gone));
+    }
+    assert!(daemon.connect().log_on("ann", "secret"));
+}

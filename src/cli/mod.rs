@@ -1,6 +1,7 @@
 //! The command line: options are parsed here, and each command is a file.
 
 mod admin;
+mod app_password;
 mod config;
 mod demo;
 mod demo_mail;

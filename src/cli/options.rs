@@ -97,6 +97,8 @@ pub(super) enum UserCommand {
         #[structopt(long)]
         replace: bool,
     },
+    /// Passwords for one device or program of a user
+    AppPassword(AppPasswordCommand),
     /// Lists the users by name
     List,
     /// Shows what is kept of a user
@@ -165,6 +167,24 @@ pub(super) enum RetentionCommand {
         /// Says what would go, and changes nothing
         #[structopt(long)]
         dry_run: bool,
+    },
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum AppPasswordCommand {
+    /// Makes one and prints it, once
+    Add {
+        user: String,
+        /// What the user calls it
+        label: String,
+    },
+    /// Lists them: id, time of making, label
+    List { user: String },
+    /// Removes one, by its label or its id
+    Remove {
+        user: String,
+        #[structopt(value_name = "LABEL")]
+        which: String,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::admin::{settings, with_server};
+use super::app_password;
 use super::import_passwd::import_passwd;
 use super::options::{AliasCommand, SiteOption, UserCommand};
 use super::output::{Output, moment};
@@ -39,6 +40,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             })?;
         }
         UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace)?,
+        UserCommand::AppPassword(command) => app_password::execute(config, command)?,
         UserCommand::List => with_server(config, |mut client| {
             let mut out = Output::new();
             client.users(|user| out.line(&user.name))?;

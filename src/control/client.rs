@@ -383,7 +383,7 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
         self.send_request(request)?;
         self.reply()
     }
@@ -441,7 +441,7 @@ fn parse(text: &[u8]) -> Result<Reply, ClientError> {
     serde_json::from_slice(text).map_err(|error| ClientError::Broken(error.into()))
 }
 
-fn unexpected() -> ClientError {
+pub(super) fn unexpected() -> ClientError {
     Fault::new(
         FaultKind::Protocol,
         "the server's reply does not go with the request",

@@ -8,6 +8,7 @@ use mailroost_storage::{Body, Delivery, MessageId, NewUser, Staging, StoreError,
 use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
+use super::credential;
 use super::protocol::{
     Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges, UserRow,
 };
@@ -108,6 +109,9 @@ impl Conversation {
                 update(server, &name, |user| change(user, changes)).await?
             }
             Request::RemoveUser { name } => shown(server, server.remove_user(&name).await?),
+            Request::AppPasswords { user, action } => {
+                credential::app_passwords(server, &user, action).await?
+            }
             Request::User { name } => shown(server, server.user(&name).await?),
             Request::Users { after } => users(server, after).await?,
             Request::Discard { token } => {

@@ -19,6 +19,7 @@
 
 mod client;
 mod codec;
+mod credential;
 mod execute;
 mod protocol;
 mod remote;
@@ -28,6 +29,7 @@ mod tests;
 mod upkeep;
 
 pub use client::{Client, ClientError};
+pub use credential::AppPasswordRow;
 pub use protocol::{
     Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
 };

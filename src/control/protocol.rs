@@ -4,6 +4,7 @@ use mailroost_actors::Node;
 use mailroost_storage::{BodyFacts, MessageRecord, StoreError, StoreErrorKind, User};
 use serde::{Deserialize, Serialize};
 
+use super::credential::{AppPasswordAction, AppPasswordRow};
 use super::upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
 use crate::exit::{Failure, Status};
 use crate::server::ServerError;
@@ -28,6 +29,11 @@ pub(super) enum Request {
     SetUser { name: String, changes: UserChanges },
     /// End a user's sessions and remove user, maildrop and messages.
     RemoveUser { name: String },
+    /// See and change the app passwords of a user.
+    AppPasswords {
+        user: String,
+        action: AppPasswordAction,
+    },
     /// One user.
     User { name: String },
     /// The next page of users, after a name.
@@ -133,6 +139,9 @@ pub(super) enum Reply {
     },
     User {
         user: UserRow,
+    },
+    AppPasswords {
+        rows: Vec<AppPasswordRow>,
     },
     /// A page; an empty one is the end.
     Users {
