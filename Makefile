@@ -8,13 +8,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 run: rust
 	@packaging/debian-packages.sh build
-	@cargo run --release --locked -- demo
+	@cargo run --release --locked --features gssapi -- demo
 
 test: rust components
 	@packaging/debian-packages.sh test
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+	cargo clippy --workspace --all-targets --locked --features gssapi -- -D warnings
+	cargo test --workspace --locked --features gssapi
 
 rust:
 	@command -v cargo >/dev/null || { \

@@ -3,16 +3,19 @@
 # that the tests need as well ("test").
 set -euo pipefail
 
-build=(gcc libc6-dev libssl-dev pkg-config)
+# libkrb5-dev and libclang-dev are for the cargo feature gssapi.
+build=(gcc libc6-dev libssl-dev pkg-config libkrb5-dev libclang-dev)
 clients=(curl fetchmail mpop getmail6 openssl python3 perl)
 # Other servers: one that sessions are handed on to.
 servers=(dovecot-pop3d)
+# Kerberos: a KDC of the tests' own, its tools, and a clock that is wrong.
+kerberos=(krb5-kdc krb5-admin-server krb5-user faketime)
 # What looks at TLS from outside.
 scanners=(testssl.sh)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${scanners[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${scanners[@]}") ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
     exit 64

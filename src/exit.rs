@@ -154,6 +154,7 @@ impl From<StartError> for Failure {
             StartError::Tls(_)
             | StartError::NoCertificate(_)
             | StartError::Site(_)
+            | StartError::Gssapi(_)
             | StartError::Hash(_)
             | StartError::Upkeep(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,

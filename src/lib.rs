@@ -36,6 +36,7 @@
 //! | [`logging`] | lines for people or programs, from a thread of their own |
 //! | [`protocol_log`] | a line for each command, in the layout of Exchange's POP log |
 //! | [`site`] | the way to the servers of other sites |
+//! | [`gssapi`] | whether and why not GSSAPI can be offered |
 //! | [`tls`] | certificates, and TLS by either provider |
 //! | [`upkeep`] | quota and retention, from the settings |
 //! | [`control`] | administration of a server, running or not |
@@ -48,6 +49,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod exit;
+pub mod gssapi;
 pub mod logging;
 mod password_sources;
 pub mod protocol_log;

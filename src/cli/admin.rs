@@ -39,11 +39,12 @@ pub(super) fn with_server<T: Send + 'static>(
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
-    // A broken certificate is no reason not to add a user, nor is a site that cannot be reached
-    // or a protocol log that cannot be kept: there are no sessions.
+    // A broken certificate is no reason not to add a user, nor is a site that cannot be reached,
+    // a keytab that is not there or a protocol log that cannot be kept: there are no sessions.
     config.listener.clear();
     config.tls = TlsSettings::default();
     config.site.clear();
+    config.auth.mechanisms.clear();
     config.protocol_log = ProtocolLogSettings::default();
     // Nor is a text that cannot be read; whoever is warned reads another one.
     if let Err(error) = crate::upkeep::text(&config.quota) {

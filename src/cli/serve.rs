@@ -7,6 +7,7 @@ use super::admin;
 use crate::config::{Config, LogForm, LogLevel, LogSettings};
 use crate::daemon::{Daemon, End};
 use crate::exit::{Failure, Status};
+use crate::gssapi;
 use crate::logging::{Form, Logging};
 
 /// Serves until a signal ends it.
@@ -19,6 +20,8 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
             return Err(Failure::new(Status::Config, message));
         }
     };
+    gssapi::enter_environment(&config.auth)
+        .map_err(|error| Failure::io("cannot name the keytab to the Kerberos library", &error))?;
     let logging = logging(&config.log);
     let log = logging.logger().clone();
     let system = actix::System::new();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Config, ListenerSettings, LoginType, Security};
+use super::{Config, ListenerSettings, LoginType, MechanismName, Security};
 use crate::tls::{
     CertificateError, CertificateFiles, ReloadableAcceptor, TlsSettings, TlsSetupError,
 };
@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     certificates(config)?;
     somebody_can_log_on(config)?;
     warning_text(config)?;
+    super::gssapi::check(config)?;
     super::site::check(config)?;
     super::source::check(config)?;
     let work = config.auth.argon2_memory.value() * config.auth.argon2_passes.value();
@@ -243,7 +244,14 @@ fn somebody_can_log_on(config: &Config) -> Result<(), Conflict> {
             .iter()
             .any(|listener| listener.certificate.is_some());
     let login_type = LoginType::from(config.protocol.policy().login_type);
-    if encrypted || login_type == LoginType::PlainTextLogin {
+    let without_tls = match login_type {
+        LoginType::PlainTextLogin => true,
+        LoginType::PlainTextAuthentication => {
+            config.auth.mechanisms.contains(&MechanismName::Gssapi)
+        }
+        LoginType::SecureLogin => false,
+    };
+    if encrypted || without_tls {
         return Ok(());
     }
     let why = "nobody could log on, as there is no certificate for TLS".into();

@@ -5,6 +5,7 @@
 
 mod blame;
 mod check;
+mod gssapi;
 mod limits;
 mod origin;
 mod print;
@@ -30,6 +31,7 @@ use crate::tls::{self, CertificateFiles};
 use origin::Origins;
 use section::Section;
 
+pub use gssapi::{GssapiSettings, Realm};
 pub use limits::LimitSettings;
 pub use protocol::{
     Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
@@ -269,6 +271,7 @@ impl Config {
             &mut self.store.high_water_folder,
             &mut self.protocol_log.folder,
             &mut self.quota.warning_file,
+            &mut self.auth.gssapi.keytab,
             &mut tls.certificate,
             &mut tls.key,
             &mut tls.password_file,
@@ -328,6 +331,7 @@ impl Config {
         };
         sections.extend(sources.iter().map(|source| one("auth.source", source)));
         sections.extend([
+            one("auth.gssapi", &self.auth.gssapi),
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),

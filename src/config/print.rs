@@ -31,7 +31,7 @@ pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
         };
         let _ = writeln!(out, "{header}");
         for entry in &entries {
-            if ["texts", "source"].contains(&entry.key) {
+            if ["texts", "source", "gssapi"].contains(&entry.key) {
                 continue; // They have sections of their own.
             }
             if first {

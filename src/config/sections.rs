@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use mailroost_auth::{Cost, ExtendedProtection, HashError};
 
+use super::gssapi::GssapiSettings;
 use super::section::section;
 use super::site::SiteName;
 use super::source::SourceSettings;
@@ -108,6 +109,8 @@ section! {
         cache_users: Ranged<1, 10_000_000> = Ranged::fixed(100_000),
         /// Who knows passwords: see [[auth.source]].
         source: Vec<SourceSettings> = Vec::new(),
+        /// Tickets of Kerberos: see [auth.gssapi].
+        gssapi: GssapiSettings = GssapiSettings::default(),
     }
 }
 
@@ -172,6 +175,8 @@ choice! {
 choice! {
     /// A SASL mechanism that comes with the server.
     pub enum MechanismName {
+        /// RFC 4752.
+        Gssapi = "GSSAPI",
         /// RFC 4616.
         Plain = "PLAIN",
     }

@@ -16,6 +16,7 @@ use super::handle::{Parts, ServerHandle};
 use super::sockets::{Bound, bind};
 use super::watch;
 use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
+use crate::gssapi;
 use crate::password_sources::{password_source, waiting_threads};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
@@ -150,6 +151,10 @@ impl ServerBuilder {
             config.listener = listeners;
         }
         let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
+        let mechanisms = match self.mechanisms {
+            Some(mechanisms) => mechanisms,
+            None => own_mechanisms(config.auth.clone()).await?,
+        };
         let sockets = match self.sockets {
             Some(sockets) => sockets,
             None => bind(&config.listener)?,
@@ -177,9 +182,7 @@ impl ServerBuilder {
             store: store.clone(),
             directory: directory.clone(),
             passwords,
-            mechanisms: self
-                .mechanisms
-                .unwrap_or_else(|| mechanisms_of(&config.auth)),
+            mechanisms,
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits,
             upkeep: Arc::new(upkeep),
@@ -247,11 +250,20 @@ async fn protocol_log_of(
     }
 }
 
-fn mechanisms_of(auth: &AuthSettings) -> Vec<Arc<dyn Mechanism>> {
-    let mechanism = |name: &MechanismName| -> Arc<dyn Mechanism> {
-        match name {
+/// Those that the settings name, made away from the threads that serve sockets.
+async fn own_mechanisms(auth: AuthSettings) -> Result<Vec<Arc<dyn Mechanism>>, StartError> {
+    let made = actix_rt::task::spawn_blocking(move || mechanisms_of(&auth));
+    made.await
+        .unwrap_or_else(|panic| Err(StartError::Tree(io::Error::other(panic))))
+}
+
+/// The table of the mechanisms that come with the server. Blocks: some have files.
+fn mechanisms_of(auth: &AuthSettings) -> Result<Vec<Arc<dyn Mechanism>>, StartError> {
+    let mechanism = |name: &MechanismName| -> Result<Arc<dyn Mechanism>, StartError> {
+        Ok(match name {
+            MechanismName::Gssapi => gssapi::mechanism(auth)?,
             MechanismName::Plain => Arc::new(Plain),
-        }
+        })
     };
     auth.mechanisms.iter().map(mechanism).collect()
 }

@@ -15,6 +15,7 @@ use mailroost_actors::TreeError;
 use mailroost_auth::HashError;
 use mailroost_storage::{StoreError, UserNameError};
 
+use crate::gssapi::GssapiSetupError;
 use crate::site::SiteError;
 use crate::tls::TlsSetupError;
 use crate::upkeep::UpkeepError;
@@ -62,6 +63,9 @@ pub enum StartError {
     /// Password hashes cannot be made as the settings say.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// GSSAPI cannot be offered.
+    #[error(transparent)]
+    Gssapi(#[from] GssapiSetupError),
     /// The protocol log cannot be kept.
     #[error("cannot keep a protocol log in {}: {source}", folder.display())]
     ProtocolLog {

@@ -9,6 +9,7 @@ mod layer;
 mod negotiation;
 mod principal;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub const KEYTAB_VARIABLE: &str = "KRB5_KTNAME";
 
 /// What the mechanism is made with.
 #[derive(Debug, Clone, Default)]
-pub struct GssapiSettings {
+pub struct GssapiOptions {
     /// The keytab: the same that [`KEYTAB_VARIABLE`] names.
     pub keytab: PathBuf,
     /// The realms whose principals are users here, without their realm. None: those of the
@@ -77,15 +78,15 @@ impl Gssapi {
     ///
     /// # Errors
     /// See [`GssapiError`].
-    pub fn new(settings: GssapiSettings) -> Result<Self, GssapiError> {
-        let GssapiSettings {
+    pub fn new(options: GssapiOptions) -> Result<Self, GssapiError> {
+        let GssapiOptions {
             keytab,
             realms,
             extended_protection,
-        } = settings;
+        } = options;
         let found = Keytab::read(&keytab)?;
         let variable = std::env::var_os(KEYTAB_VARIABLE).unwrap_or_default();
-        if named_keytab(variable.as_ref()) != keytab {
+        if variable != naming(&keytab) && variable != keytab {
             return Err(GssapiError::OtherKeytab {
                 found: variable.to_string_lossy().into_owned(),
                 keytab: keytab.display().to_string(),
@@ -109,13 +110,11 @@ impl Gssapi {
     }
 }
 
-/// The file that a value of [`KEYTAB_VARIABLE`] names.
-fn named_keytab(variable: &Path) -> &Path {
-    let text = variable.to_str().unwrap_or_default();
-    match text.strip_prefix("FILE:") {
-        Some(file) => Path::new(file),
-        None => variable,
-    }
+/// The value of [`KEYTAB_VARIABLE`] that names a file, whatever its name looks like.
+pub fn naming(keytab: &Path) -> OsString {
+    let mut variable = OsString::from("FILE:");
+    variable.push(keytab);
+    variable
 }
 
 impl Mechanism for Gssapi {
