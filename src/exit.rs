@@ -156,6 +156,7 @@ impl From<StartError> for Failure {
             | StartError::Site(_)
             | StartError::Gssapi(_)
             | StartError::Hash(_)
+            | StartError::Ntlm(_)
             | StartError::Upkeep(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,
             StartError::Missing(_) => Status::Software,

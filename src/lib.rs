@@ -35,6 +35,7 @@
 //! | [`server`] | the builder and the handle |
 //! | [`logging`] | lines for people or programs, from a thread of their own |
 //! | [`protocol_log`] | a line for each command, in the layout of Exchange's POP log |
+//! | [`sealing_key`] | the file of the key of sealed NT hashes |
 //! | [`site`] | the way to the servers of other sites |
 //! | [`gssapi`] | whether and why not GSSAPI can be offered |
 //! | [`tls`] | certificates, and TLS by either provider |
@@ -53,6 +54,7 @@ pub mod gssapi;
 pub mod logging;
 mod password_sources;
 pub mod protocol_log;
+pub mod sealing_key;
 pub mod server;
 pub mod site;
 pub mod tls;

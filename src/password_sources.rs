@@ -10,7 +10,7 @@ use mailroost_auth::{
 use mailroost_storage::Directory;
 
 use crate::config::{Config, SourceKind, SourceSettings};
-use crate::server::StartError;
+use crate::server::{NtlmError, StartError, sealing_key};
 
 /// Who knows passwords.
 ///
@@ -40,7 +40,10 @@ fn build(
         age_max: config.auth.cache_age.duration(),
     })?;
     let domains = AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()));
-    let own = DirectoryPasswords::new(directory, hasher.clone(), cache).accepting(domains);
+    let mut own = DirectoryPasswords::new(directory, hasher.clone(), cache).accepting(domains);
+    if let Some(key) = sealing_key(config)? {
+        own = own.unsealing(key).map_err(NtlmError::from)?;
+    }
     if config.auth.source.is_empty() {
         return Ok(Arc::new(own));
     }

@@ -55,6 +55,7 @@ fn users_come_change_and_go(place: &Place) {
     assert!(
         shown.contains(
             "password               set\n\
+             nt_hash                none\n\
              pop_enabled            yes\n\
              use_protocol_defaults  yes\n\
              exact_rfc822_size      default (in effect: no)\n"

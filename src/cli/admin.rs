@@ -40,7 +40,8 @@ pub(super) fn with_server<T: Send + 'static>(
         return work(client);
     }
     // A broken certificate is no reason not to add a user, nor is a site that cannot be reached,
-    // a keytab that is not there or a protocol log that cannot be kept: there are no sessions.
+    // a mechanism that cannot be offered or a protocol log that cannot be kept: there are no
+    // sessions.
     config.listener.clear();
     config.tls = TlsSettings::default();
     config.site.clear();

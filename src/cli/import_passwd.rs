@@ -78,7 +78,7 @@ fn take(
                 return Ok(Ok(()));
             }
             client
-                .set_password(user, hash)
+                .set_password(user, hash, None)
                 .map(|_| counts.replaced += 1)
         }
         Err(error) => Err(error),

@@ -67,6 +67,9 @@ pub(super) struct NewPassword {
     /// It is replaced at the next good log-on
     #[structopt(long, value_name = "HASH", conflicts_with_all = &["password-stdin", "no-password"])]
     pub hash: Option<String>,
+    /// Keeps the NT hash, too, sealed with auth.ntlm.key_file: NTLM needs it
+    #[structopt(long, conflicts_with_all = &["no-password", "hash"])]
+    pub nt_hash: bool,
 }
 
 #[derive(Debug, StructOpt)]

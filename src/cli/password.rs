@@ -3,21 +3,51 @@
 use std::io::{self, IsTerminal, Read};
 
 use mailroost_auth::limits::PASSWORD_OCTETS_MAX;
-use mailroost_auth::{Argon2id, Cost, PasswordHasher, Secret};
+use mailroost_auth::{Argon2id, Cost, PasswordHasher, SealingError, SealingKey, Secret, ntlm};
+use mailroost_storage::MaildropId;
 use zeroize::Zeroizing;
 
 use super::options::NewPassword;
 use crate::config::Config;
 use crate::exit::{Failure, Status};
+use crate::sealing_key;
 
-/// The hash of the password that the options point at; `None` if there shall be none.
-pub(super) fn new_hash(options: &NewPassword, config: &Config) -> Result<Option<String>, Failure> {
+/// What shall be kept of a new password.
+#[derive(Default)]
+pub(super) struct NewSecrets {
+    /// Its hash; `None` if there shall be no password.
+    pub hash: Option<String>,
+    nt_hash: Option<NtHash>,
+}
+
+/// An NT hash, and what seals it.
+struct NtHash {
+    hash: Zeroizing<[u8; 16]>,
+    key: SealingKey,
+}
+
+impl NewSecrets {
+    /// The NT hash, sealed for the owner of a maildrop, if it shall be kept.
+    pub(super) fn sealed_nt_hash(&self, maildrop: u64) -> Result<Option<String>, Failure> {
+        let sealed = self.nt_hash.as_ref();
+        let sealed = sealed.map(|NtHash { hash, key }| key.seal(hash, MaildropId(maildrop)));
+        let failed = |error: SealingError| Failure::new(Status::OsError, error.to_string());
+        sealed.transpose().map_err(failed)
+    }
+}
+
+/// Of the password that the options point at.
+pub(super) fn new_secrets(options: &NewPassword, config: &Config) -> Result<NewSecrets, Failure> {
     if options.no_password {
-        return Ok(None);
+        return Ok(NewSecrets::default());
     }
     if let Some(hash) = &options.hash {
-        return Ok(Some(hash.clone()));
+        return Ok(NewSecrets {
+            hash: Some(hash.clone()),
+            nt_hash: None,
+        });
     }
+    let key = options.nt_hash.then(|| sealing_key(config)).transpose()?;
     let password = if options.password_stdin {
         from_stdin()?
     } else {
@@ -25,10 +55,30 @@ pub(super) fn new_hash(options: &NewPassword, config: &Config) -> Result<Option<
     };
     let data = |error: mailroost_auth::HashError| Failure::new(Status::Data, error.to_string());
     let hasher = Argon2id::new(cost(config)?).map_err(data)?;
-    hasher
-        .hash(&Secret::from(password.to_vec()))
-        .map(Some)
-        .map_err(data)
+    let nt_hash = key.map(|key| nt_hash_of(&password, key)).transpose()?;
+    let hash = hasher.hash(&Secret::from(password.to_vec()));
+    Ok(NewSecrets {
+        hash: Some(hash.map_err(data)?),
+        nt_hash,
+    })
+}
+
+fn sealing_key(config: &Config) -> Result<SealingKey, Failure> {
+    let path = config.auth.ntlm.key_file.as_ref().ok_or_else(|| {
+        let why = "the NT hash is kept sealed, but auth.ntlm.key_file is not set";
+        Failure::new(Status::Config, why)
+    })?;
+    sealing_key::read_or_make(path, &config.server.store)
+        .map_err(|error| Failure::new(Status::Config, format!("auth.ntlm.key_file: {error}")))
+}
+
+fn nt_hash_of(password: &[u8], key: SealingKey) -> Result<NtHash, Failure> {
+    let text = std::str::from_utf8(password).map_err(|_| {
+        let why = "an NT hash is made of text, and the password is not UTF-8";
+        Failure::new(Status::Data, why)
+    })?;
+    let hash = ntlm::nt_hash(text);
+    Ok(NtHash { hash, key })
 }
 
 fn cost(config: &Config) -> Result<Cost, Failure> {

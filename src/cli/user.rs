@@ -7,7 +7,7 @@ use super::app_password;
 use super::import_passwd::import_passwd;
 use super::options::{AliasCommand, SiteOption, UserCommand};
 use super::output::{Output, moment};
-use super::password::new_hash;
+use super::password::new_secrets;
 use crate::calendar::DAY_SECS;
 use crate::control::{AliasChange, Limit, SiteChange, UsageRow, UserChanges, UserRow};
 use crate::exit::{Failure, Status};
@@ -20,13 +20,16 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             password,
             site,
         } => {
-            let hash = new_hash(&password, &config)?;
+            let secrets = new_secrets(&password, &config)?;
             let changes = UserChanges {
                 site: site.map(of_site),
                 ..UserChanges::default()
             };
             with_server(config, move |mut client| {
-                client.add_user(&name, hash)?;
+                let user = client.add_user(&name, secrets.hash.clone())?;
+                if let Some(nt_hash) = secrets.sealed_nt_hash(user.maildrop)? {
+                    client.set_password(&name, secrets.hash, Some(nt_hash))?;
+                }
                 if changes != UserChanges::default() {
                     client.set_user(&name, changes)?;
                 }
@@ -34,9 +37,10 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             })?;
         }
         UserCommand::Passwd { name, password } => {
-            let hash = new_hash(&password, &config)?;
+            let secrets = new_secrets(&password, &config)?;
             with_server(config, move |mut client| {
-                Ok(client.set_password(&name, hash)?)
+                let nt_hash = secrets.sealed_nt_hash(client.user(&name)?.maildrop)?;
+                Ok(client.set_password(&name, secrets.hash, nt_hash)?)
             })?;
         }
         UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace)?,
@@ -117,11 +121,12 @@ fn show(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
     let used = format!("{} messages, {} octets", usage.messages, usage.octets);
     let created = moment(user.created_secs);
     let maildrop = user.maildrop.to_string();
-    let table: [(&str, &str); 14] = [
+    let table: [(&str, &str); 15] = [
         ("name", &user.name),
         ("aliases", &aliases),
         ("maildrop", &maildrop),
         ("password", if user.password { "set" } else { "none" }),
+        ("nt_hash", if user.nt_hash { "kept" } else { "none" }),
         ("pop_enabled", yes_or_no(user.pop_enabled)),
         (
             "use_protocol_defaults",

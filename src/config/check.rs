@@ -39,6 +39,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     super::gssapi::check(config)?;
     super::site::check(config)?;
     super::source::check(config)?;
+    super::ntlm::check(config)?;
     let work = config.auth.argon2_memory.value() * config.auth.argon2_passes.value();
     if work > ARGON2_WORK_KIB_MAX {
         let why = format!("memory times passes is {work} KiB, more than {ARGON2_WORK_KIB_MAX}");

@@ -7,6 +7,7 @@ mod blame;
 mod check;
 mod gssapi;
 mod limits;
+mod ntlm;
 mod origin;
 mod print;
 mod protocol;
@@ -33,6 +34,7 @@ use section::Section;
 
 pub use gssapi::{GssapiSettings, Realm};
 pub use limits::LimitSettings;
+pub use ntlm::{CommandLine, NetBiosName, NtlmSection};
 pub use protocol::{
     Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
     Separators, SortOrder,
@@ -268,6 +270,7 @@ impl Config {
         });
         [
             &mut server.control_socket,
+            &mut self.auth.ntlm.key_file,
             &mut self.store.high_water_folder,
             &mut self.protocol_log.folder,
             &mut self.quota.warning_file,
@@ -332,6 +335,7 @@ impl Config {
         sections.extend(sources.iter().map(|source| one("auth.source", source)));
         sections.extend([
             one("auth.gssapi", &self.auth.gssapi),
+            one("auth.ntlm", &self.auth.ntlm),
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),

@@ -10,7 +10,9 @@ use super::{Config, Entry};
 pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
     let mut out = String::from("# The effective configuration of mailroost.\n");
     let (mut last, mut index) = ("", 0);
-    for (name, about, entries) in config.sections() {
+    let sections = config.sections();
+    let names: Vec<&str> = sections.iter().map(|(name, ..)| *name).collect();
+    for (name, about, entries) in sections {
         out.push('\n');
         // Listeners, certificates, sites and sources are many; the first one explains the keys.
         let first = name != last;
@@ -31,8 +33,8 @@ pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
         };
         let _ = writeln!(out, "{header}");
         for entry in &entries {
-            if ["texts", "source", "gssapi"].contains(&entry.key) {
-                continue; // They have sections of their own.
+            if names.contains(&&*format!("{name}.{}", entry.key)) {
+                continue; // It has a section of its own.
             }
             if first {
                 explain(&mut out, entry);

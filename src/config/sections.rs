@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use mailroost_auth::{Cost, ExtendedProtection, HashError};
 
 use super::gssapi::GssapiSettings;
+use super::ntlm::NtlmSection;
 use super::section::section;
 use super::site::SiteName;
 use super::source::SourceSettings;
@@ -111,6 +112,8 @@ section! {
         source: Vec<SourceSettings> = Vec::new(),
         /// Tickets of Kerberos: see [auth.gssapi].
         gssapi: GssapiSettings = GssapiSettings::default(),
+        /// NTLM: see [auth.ntlm].
+        ntlm: NtlmSection = NtlmSection::default(),
     }
 }
 
@@ -179,6 +182,8 @@ choice! {
         Gssapi = "GSSAPI",
         /// RFC 4616.
         Plain = "PLAIN",
+        /// MS-NLMP.
+        Ntlm = "NTLM",
     }
 }
 

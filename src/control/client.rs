@@ -161,7 +161,8 @@ impl Client {
         })
     }
 
-    /// Replaces a user's password hash; with `None` no password will do.
+    /// Replaces a user's password hash; with `None` no password will do. `nt_hash` is that of
+    /// the same password, sealed; with `None` there is none any more.
     ///
     /// # Errors
     /// `NoSuchUser`, `Invalid`.
@@ -169,10 +170,12 @@ impl Client {
         &mut self,
         name: &str,
         password_hash: Option<String>,
+        nt_hash: Option<String>,
     ) -> Result<UserRow, ClientError> {
         self.ask_user(&Request::SetPassword {
             name: name.into(),
             password_hash,
+            nt_hash,
         })
     }
 

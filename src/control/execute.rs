@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
-use mailroost_storage::{Body, Delivery, MessageId, NewUser, Staging, StoreError, User, UserName};
+use mailroost_storage::{
+    Body, Credential, Delivery, MessageId, NewUser, Staging, StoreError, StoredCredential, User,
+    UserName,
+};
 use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
@@ -97,10 +101,11 @@ impl Conversation {
             Request::SetPassword {
                 name,
                 password_hash,
+                nt_hash,
             } => {
                 check_hash(server, password_hash.clone()).await?;
                 update(server, &name, |user| {
-                    user.password_hash = password_hash;
+                    set_password(user, password_hash, nt_hash);
                     Ok(())
                 })
                 .await?
@@ -283,6 +288,25 @@ async fn check_hash(server: &ServerHandle, password_hash: Option<String>) -> Res
         Some(stored) => Ok(server.check_password_hash(stored).await?),
         None => Ok(()),
     }
+}
+
+/// What was made of the old password proves nothing any more.
+fn set_password(user: &mut User, password_hash: Option<String>, nt_hash: Option<String>) {
+    user.password_hash = password_hash;
+    user.credentials.retain(|credential| match credential.kind {
+        StoredCredential::ScramSha256 | StoredCredential::NtHash => false,
+        StoredCredential::AppPassword => true,
+    });
+    user.credentials.extend(nt_hash.map(|value| {
+        Credential {
+            kind: StoredCredential::NtHash,
+            label: "password".into(),
+            value,
+            created_secs: SystemTime::UNIX_EPOCH
+                .elapsed()
+                .map_or(0, |age| age.as_secs()),
+        }
+    }));
 }
 
 async fn update(

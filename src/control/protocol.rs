@@ -1,7 +1,9 @@
 //! Requests and replies as values, and how faults travel.
 
 use mailroost_actors::Node;
-use mailroost_storage::{BodyFacts, MessageRecord, StoreError, StoreErrorKind, User};
+use mailroost_storage::{
+    BodyFacts, MessageRecord, StoreError, StoreErrorKind, StoredCredential, User,
+};
 use serde::{Deserialize, Serialize};
 
 use super::credential::{AppPasswordAction, AppPasswordRow};
@@ -20,10 +22,13 @@ pub(super) enum Request {
         name: String,
         password_hash: Option<String>,
     },
-    /// Replace a user's password hash.
+    /// Replace a user's password hash. What else was made of the old password goes; the NT hash
+    /// of the new one, sealed, may come.
     SetPassword {
         name: String,
         password_hash: Option<String>,
+        #[serde(default)]
+        nt_hash: Option<String>,
     },
     /// Change what else is kept of a user.
     SetUser { name: String, changes: UserChanges },
@@ -208,6 +213,9 @@ pub struct UserRow {
     pub maildrop: u64,
     /// Whether there is a password at all.
     pub password: bool,
+    /// Whether its NT hash is kept, for NTLM.
+    #[serde(default)]
+    pub nt_hash: bool,
     /// Whether the user may log on.
     pub pop_enabled: bool,
     /// Whether the overrides below do not act.
@@ -241,6 +249,8 @@ impl UserRow {
             name: user.name.as_str().to_owned(),
             maildrop: user.maildrop.0,
             password: user.password_hash.is_some(),
+            nt_hash: (user.credentials.iter())
+                .any(|credential| credential.kind == StoredCredential::NtHash),
             pop_enabled: user.pop_enabled,
             exact_rfc822_size: user.exact_rfc822_size,
             site: user.site.map(Into::into),

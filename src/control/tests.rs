@@ -162,7 +162,9 @@ fn a_hash_that_could_not_be_checked_is_refused() {
         let mut client = Client::new(stream);
         let nonsense = Some("$argon2id$nonsense".to_owned());
         [
-            client.set_password("ann", nonsense.clone()).unwrap_err(),
+            client
+                .set_password("ann", nonsense.clone(), None)
+                .unwrap_err(),
             client.add_user("bob", nonsense).unwrap_err(),
             client.user("bob").unwrap_err(),
         ]

@@ -13,6 +13,7 @@ use mailroost_storage::{Directory, MaildropStore};
 use super::StartError;
 use super::certificates::Certificates;
 use super::handle::{Parts, ServerHandle};
+use super::ntlm;
 use super::sockets::{Bound, bind};
 use super::watch;
 use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
@@ -263,6 +264,7 @@ fn mechanisms_of(auth: &AuthSettings) -> Result<Vec<Arc<dyn Mechanism>>, StartEr
         Ok(match name {
             MechanismName::Gssapi => gssapi::mechanism(auth)?,
             MechanismName::Plain => Arc::new(Plain),
+            MechanismName::Ntlm => ntlm::mechanism(auth)?,
         })
     };
     auth.mechanisms.iter().map(mechanism).collect()

@@ -4,6 +4,7 @@ mod builder;
 mod certificates;
 mod handle;
 mod intake;
+mod ntlm;
 mod sockets;
 mod watch;
 
@@ -23,6 +24,8 @@ use crate::upkeep::UpkeepError;
 pub use builder::ServerBuilder;
 pub use handle::{Reloaded, ServerHandle};
 pub use intake::{blocking, stage};
+pub use ntlm::NtlmError;
+pub(crate) use ntlm::sealing_key;
 pub use sockets::{Bound, bind};
 
 /// A POP3 server to be.
@@ -66,6 +69,9 @@ pub enum StartError {
     /// GSSAPI cannot be offered.
     #[error(transparent)]
     Gssapi(#[from] GssapiSetupError),
+    /// NTLM cannot be offered.
+    #[error(transparent)]
+    Ntlm(#[from] NtlmError),
     /// The protocol log cannot be kept.
     #[error("cannot keep a protocol log in {}: {source}", folder.display())]
     ProtocolLog {
