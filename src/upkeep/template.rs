@@ -78,6 +78,7 @@ fn is_word(word: &str) -> bool {
 /// An amount as people like to read it.
 fn amount(of: QuotaKind, count: u64) -> String {
     match of {
+        QuotaKind::Messages if count == 1 => "1 message".to_owned(),
         QuotaKind::Messages => format!("{count} messages"),
         QuotaKind::Octets => size(count),
     }

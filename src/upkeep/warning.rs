@@ -9,7 +9,7 @@ use crate::config::{Config, MailAddress, is_dot_string};
 
 /// What it says if no file has another text.
 const STANDARD_TEXT: &str = "\
-{used} of the {limit} that your mailbox may hold are used ({percent}%).
+Your mailbox holds {used}; it may hold {limit} ({percent}%).
 When it is full, messages to you are refused until you have removed some.
 
 This message was written by the mail server. Nobody reads answers to it.
@@ -184,7 +184,7 @@ mod tests {
         assert!(fields[4].ends_with("@example.org>"), "{head}");
         assert!(fields.contains(&"Auto-Submitted: auto-generated"), "{head}");
         assert!(
-            text.starts_with("9 messages of the 10 messages that your mailbox"),
+            text.starts_with("Your mailbox holds 9 messages; it may hold 10 messages (90%)."),
             "{text}"
         );
         assert!(message.is_ascii());
