@@ -88,7 +88,7 @@ async fn subjects(tree: &TreeHandle) -> Vec<String> {
     subjects
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn sixteen_who_deliver_at_once_fill_the_quota_to_the_last_octet_and_no_further() {
     let mut fixture = Fixture::new();
     fixture.workers = 4;
@@ -127,7 +127,7 @@ async fn sixteen_who_deliver_at_once_fill_the_quota_to_the_last_octet_and_no_fur
     assert_eq!(messages(&store, maildrop), 50);
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_delivery_of_several_goes_in_whole_or_not_at_all() {
     let mut fixture = Fixture::new();
     fixture.upkeep = quota(None, Some(3));
@@ -148,7 +148,7 @@ async fn a_delivery_of_several_goes_in_whole_or_not_at_all() {
     assert_eq!(messages(&store, maildrop), 5);
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_limit_of_the_users_own_counts_from_the_next_delivery() {
     let mut fixture = Fixture::new();
     fixture.upkeep = quota(None, Some(1));
@@ -176,7 +176,7 @@ async fn a_limit_of_the_users_own_counts_from_the_next_delivery() {
     tree.stop().await;
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn the_user_is_warned_once_for_each_crossing_also_across_a_restart() {
     let start = |store: &MemoryStore| {
         let mut fixture = Fixture::over(store.clone());
@@ -223,7 +223,7 @@ async fn the_user_is_warned_once_for_each_crossing_also_across_a_restart() {
     tree.stop().await;
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn the_warning_itself_is_never_refused() {
     let mut fixture = Fixture::new();
     fixture.upkeep = Upkeep {

@@ -76,7 +76,7 @@ async fn marked(tree: &TreeHandle, maildrop: MaildropId, count: usize) -> Vec<bo
     }
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn what_a_session_retrieved_whole_is_marked_once_when_it_ends() {
     let mut fixture = Fixture::new();
     let probe = fixture.probe(Probe::default());
@@ -108,7 +108,7 @@ async fn what_a_session_retrieved_whole_is_marked_once_when_it_ends() {
     );
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_quit_with_marks_takes_what_was_retrieved_along() {
     let mut fixture = Fixture::new();
     fixture.upkeep.recoverable_secs = DAY;
@@ -127,7 +127,7 @@ async fn a_quit_with_marks_takes_what_was_retrieved_along() {
     assert!(deleted[0].deleted_secs.abs_diff(now_secs()) < 60);
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn read_and_unread_messages_go_by_their_own_ages_and_a_dry_run_changes_nothing() {
     let mut fixture = Fixture::new();
     fixture.upkeep = keeping(5, 20);
@@ -165,7 +165,7 @@ async fn read_and_unread_messages_go_by_their_own_ages_and_a_dry_run_changes_not
     tree.stop().await;
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn retention_of_many_messages_goes_step_by_step_and_a_session_keeps_its_numbers() {
     let mut fixture = Fixture::new();
     fixture.upkeep = keeping(5, 5);
@@ -186,7 +186,7 @@ async fn retention_of_many_messages_goes_step_by_step_and_a_session_keeps_its_nu
     tree.stop().await;
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn the_sweeper_does_it_unasked_not_at_once_but_after_a_while() {
     tokio::time::pause();
     let mut fixture = Fixture::new();
@@ -227,7 +227,7 @@ async fn aged_by_delivery(tree: &TreeHandle, store: &MemoryStore, maildrop: Mail
     tree.deliver(maildrop, vec![delivery]).await.unwrap();
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn what_was_removed_comes_back_as_new_if_it_fits() {
     let mut fixture = Fixture::new();
     fixture.upkeep.recoverable_secs = DAY;
@@ -267,7 +267,7 @@ async fn what_was_removed_comes_back_as_new_if_it_fits() {
     tree.stop().await;
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn what_can_be_brought_back_no_longer_is_given_up() {
     let mut fixture = Fixture::new();
     fixture.upkeep.recoverable_secs = 14 * DAY;

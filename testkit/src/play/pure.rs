@@ -160,6 +160,10 @@ impl Player {
                 .world
                 .remove_elsewhere(*nth)
                 .map_err(|why| Difference::new(line, why)),
+            Direction::Undelete(nth) => self
+                .world
+                .undelete(*nth)
+                .map_err(|why| Difference::new(line, why)),
             // There is no actor here that could die.
             Direction::KillMailbox => Ok(()),
             Direction::FailStore => {

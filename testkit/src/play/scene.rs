@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle};
+use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle, Upkeep};
 use mailroost_storage::{
     Directory as _, MaildropId, MaildropStore as _, MemoryStore, MessageId, NewUser, Staging,
     UserName,
@@ -25,12 +25,16 @@ const PIPE_OCTETS: usize = 64 * 1024;
 /// How long sessions may take to end when the tree is drained.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// For how long what was removed can be brought back: longer than any play.
+const RECOVERABLE_SECS: u64 = 14 * 24 * 60 * 60;
+
 type Why = Box<dyn std::error::Error>;
 
 /// A tree set up as a stage wants it.
 pub(super) struct Scene {
     tree: TreeHandle,
     store: Arc<FaultyStore>,
+    directory: Arc<MemoryStore>,
     stage: Stage,
     maildrops: Vec<MaildropId>,
     /// By user, in the order of delivery.
@@ -76,12 +80,15 @@ impl Scene {
         }
         let tree = TreeHandle::start(Blueprint {
             store: store.clone(),
-            directory,
+            directory: directory.clone(),
             passwords: Arc::new(accounts),
             mechanisms: mechanisms.collect::<Result<_, _>>()?,
             policy: Arc::new(stage.settings.policy()),
             limits,
-            upkeep: Arc::default(),
+            upkeep: Arc::new(Upkeep {
+                recoverable_secs: RECOVERABLE_SECS,
+                ..Upkeep::default()
+            }),
             protocol_log: None,
             sites: Sites::default(),
             bindings: if pipes {
@@ -95,6 +102,7 @@ impl Scene {
         let mut scene = Self {
             tree,
             store,
+            directory,
             stage: stage.clone(),
             delivered: vec![Vec::new(); maildrops.len()],
             maildrops,
@@ -153,6 +161,19 @@ impl Scene {
         let ids = self.delivered.first().ok_or("there is no user")?;
         let id = *ids.get(nth - 1).ok_or("there is no such message")?;
         self.tree.remove(self.maildrops[0], vec![id]).await?;
+        Ok(())
+    }
+
+    /// The nth message delivered to the first user, which was removed, is brought back.
+    pub(super) async fn undelete(&mut self, nth: usize) -> Result<(), Why> {
+        let user = self.stage.users.first().ok_or("there is no user")?;
+        let user = self.directory.find(&UserName::new(&user.name)?)?;
+        let user = user.ok_or("there is no such user")?;
+        let ids = self.delivered.first().ok_or("there is no user")?;
+        let id = *ids.get(nth - 1).ok_or("there is no such message")?;
+        let terms = self.tree.upkeep().terms_of(&user);
+        let undeleted = self.tree.undelete(terms, user.maildrop, vec![id]).await?;
+        self.delivered[0].extend(undeleted.into_iter().map(|(_, new)| new));
         Ok(())
     }
 

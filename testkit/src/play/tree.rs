@@ -232,6 +232,7 @@ impl Player {
             }
             Direction::Deliver(name) => scene.deliver(name).await,
             Direction::RemovedElsewhere(nth) => scene.remove_elsewhere(*nth).await,
+            Direction::Undelete(nth) => scene.undelete(*nth).await,
             Direction::KillMailbox => {
                 scene.plan(Fault::Panic);
                 Ok(())

@@ -33,6 +33,8 @@ pub(super) struct World {
 #[derive(Default)]
 struct Contents {
     messages: Vec<Stored>,
+    /// Removed, and kept for who wants to have them back.
+    removed: Vec<Stored>,
     delivered: Vec<u64>,
     sessions: usize,
 }
@@ -42,6 +44,20 @@ struct Stored {
     id: u64,
     form: Form,
     carried: Option<String>,
+}
+
+impl Contents {
+    /// Unique-ids grow whatever comes in, and are not used again.
+    fn next_id(&mut self) -> u64 {
+        let id = IDS.0 + IDS.1 * self.delivered.len() as u64;
+        self.delivered.push(id);
+        id
+    }
+
+    fn remove(&mut self, ids: &[u64]) {
+        let goes = |message: &mut Stored| ids.contains(&message.id);
+        self.removed.extend(self.messages.extract_if(.., goes));
+    }
 }
 
 /// What a session may open.
@@ -109,8 +125,7 @@ impl World {
             delivered, carried, ..
         } = message.clone();
         let maildrop = &mut self.maildrops[user];
-        let id = IDS.0 + IDS.1 * maildrop.delivered.len() as u64;
-        maildrop.delivered.push(id);
+        let id = maildrop.next_id();
         maildrop.messages.push(Stored {
             id,
             form: Form::of(&delivered),
@@ -125,7 +140,26 @@ impl World {
             .delivered
             .get(nth - 1)
             .ok_or("there is no such message")?;
-        maildrop.messages.retain(|message| message.id != id);
+        maildrop.remove(&[id]);
+        Ok(())
+    }
+
+    /// The nth message delivered to the first user, which was removed, is brought back.
+    pub(super) fn undelete(&mut self, nth: usize) -> Result<(), String> {
+        let maildrop = self.maildrops.first_mut().ok_or("there is no user")?;
+        let id = maildrop.delivered.get(nth - 1).copied();
+        let place = maildrop
+            .removed
+            .iter()
+            .position(|message| Some(message.id) == id)
+            .ok_or("it was not removed")?;
+        let removed = maildrop.removed.remove(place);
+        let id = maildrop.next_id();
+        maildrop.messages.push(Stored {
+            id,
+            carried: None,
+            ..removed
+        });
         Ok(())
     }
 
@@ -206,9 +240,7 @@ impl World {
         if std::mem::take(&mut self.failing) {
             return Outcome::Failed(Blame::Temporary);
         }
-        self.maildrops[maildrop]
-            .messages
-            .retain(|message| !ids.contains(&message.id));
+        self.maildrops[maildrop].remove(ids);
         Outcome::Committed
     }
 }

@@ -83,7 +83,8 @@ pub(super) const SECTIONS: &[Section] = &[
                 id: "C0008",
                 asked: "A unique-id should never be used again.",
                 done: "It never is, not after the highest message was removed, not after a \
-                       crash, and not when the index had to be built anew.",
+                       crash, and not when the index had to be built anew. A message that is \
+                       brought back after it was removed gets a new one.",
                 elsewhere: &[
                     TestFunction {
                         file: "storage/tests/crash.rs",

@@ -12,22 +12,51 @@ pub(super) const SECTIONS: &[Section] = &[
             Statement {
                 id: "E0003",
                 asked: "A site may give each maildrop a quota.",
-                done: "No maildrop has a quota; what can be stored is limited by the disk.",
-                not_yet: Some("quotas, for the store and for each maildrop"),
+                done: "There are limits for octets and for messages, for everybody in `[quota]` \
+                       and for a user by `mailroost user set`. A message that would go beyond \
+                       them is refused when it is delivered, whoever delivers it and however \
+                       many do at once.",
+                elsewhere: &[
+                    TestFunction {
+                        file: "actors/tests/quota.rs",
+                        name: "sixteen_who_deliver_at_once_fill_the_quota_to_the_last_octet_\
+                               and_no_further",
+                    },
+                    TestFunction {
+                        file: "tests/command_line_upkeep.rs",
+                        name: "a_quota_is_exact_can_be_a_users_own_and_warns",
+                    },
+                ],
                 ..Statement::EMPTY
             },
             Statement {
                 id: "E0004",
                 asked: "Users should be told when their quota is nearly used up.",
-                done: "As there is no quota, nobody is warned.",
-                not_yet: Some("the warning ahead of a quota"),
+                done: "The delivery that reaches `warn_percent` of a limit is followed by a \
+                       message that says so, once for each time that it is reached from below.",
+                elsewhere: &[TestFunction {
+                    file: "actors/tests/quota.rs",
+                    name: "the_user_is_warned_once_for_each_crossing_also_across_a_restart",
+                }],
                 ..Statement::EMPTY
             },
             Statement {
                 id: "E0005",
                 asked: "A site may remove messages by their age, read and unread ones apart.",
-                done: "Messages stay until a session or an administrator removes them.",
-                not_yet: Some("retention by age"),
+                done: "There is an age for messages that a session has retrieved and one for \
+                       the others, for everybody in `[retention]` and for a user by `mailroost \
+                       user set`. The server looks through all maildrops from time to time.",
+                elsewhere: &[
+                    TestFunction {
+                        file: "actors/tests/retention.rs",
+                        name: "read_and_unread_messages_go_by_their_own_ages_and_a_dry_run_\
+                               changes_nothing",
+                    },
+                    TestFunction {
+                        file: "actors/tests/retention.rs",
+                        name: "the_sweeper_does_it_unasked_not_at_once_but_after_a_while",
+                    },
+                ],
                 ..Statement::EMPTY
             },
         ],

@@ -19,6 +19,7 @@ impl fmt::Display for Direction {
             Self::Timer(span) => write!(f, "{{timer +{}s}}", span.as_secs()),
             Self::Deliver(name) => write!(f, "{{deliver {name}}}"),
             Self::RemovedElsewhere(nth) => write!(f, "{{removed elsewhere {nth}}}"),
+            Self::Undelete(nth) => write!(f, "{{undelete {nth}}}"),
             Self::KillMailbox => f.write_str("{kill mailbox}"),
             Self::FailStore => f.write_str("{fail store}"),
             Self::Shutdown => f.write_str("{shutdown}"),
@@ -35,9 +36,11 @@ pub(super) fn direction(text: &str) -> Result<Direction, String> {
         ["closed", rest @ ..] => Direction::Closed(connection(rest)?),
         ["timer", span] => Direction::Timer(seconds(span)?),
         ["deliver", name] => Direction::Deliver((*name).to_owned()),
-        ["removed", "elsewhere", which] => {
-            let which = which.parse().ok().filter(|which| *which > 0);
-            Direction::RemovedElsewhere(which.ok_or("a number from 1 in {removed elsewhere 2}")?)
+        ["removed", "elsewhere", which] => Direction::RemovedElsewhere(
+            position(which).ok_or("a number from 1 in {removed elsewhere 2}")?,
+        ),
+        ["undelete", which] => {
+            Direction::Undelete(position(which).ok_or("a number from 1 in {undelete 2}")?)
         }
         ["kill", "mailbox"] => Direction::KillMailbox,
         ["fail", "store"] => Direction::FailStore,
@@ -45,6 +48,10 @@ pub(super) fn direction(text: &str) -> Result<Direction, String> {
         _ => return Err("a stage direction".to_owned()),
     };
     Ok(found)
+}
+
+fn position(which: &str) -> Option<usize> {
+    which.parse().ok().filter(|which| *which > 0)
 }
 
 fn connection(words: &[&str]) -> Result<u8, String> {
@@ -81,6 +88,7 @@ mod tests {
             "{timer +600s}",
             "{deliver lunch}",
             "{removed elsewhere 2}",
+            "{undelete 1}",
             "{kill mailbox}",
             "{fail store}",
             "{shutdown}",

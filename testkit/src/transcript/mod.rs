@@ -67,6 +67,7 @@
 //! | `{closed}` | the server has to close it here |
 //! | `{deliver name}` | the message arrives in its user's maildrop |
 //! | `{removed elsewhere 2}` | something else removes the second message that was delivered |
+//! | `{undelete 2}` | the second message that was delivered, and removed, is brought back |
 //! | `{kill mailbox}` | the mailbox dies when next asked to store; it is made anew |
 //! | `{fail store}` | the store refuses the next thing that it is asked to store |
 //! | `{shutdown}` | the server is told to drain |
@@ -200,6 +201,8 @@ pub enum Direction {
     Deliver(String),
     /// The nth message that was delivered is removed by something else.
     RemovedElsewhere(usize),
+    /// The nth message that was delivered, and removed since, is brought back.
+    Undelete(usize),
     /// The mailbox dies at the next thing that it is asked to store; it is made again, and
     /// asked again.
     KillMailbox,
