@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::directory::DirectoryActor;
 use crate::listener::{ListenerActor, ListenerParts};
 use crate::mailbox::{MailboxParts, MailboxSupervisor, Maildrops};
+use crate::refusal::Refusals;
 use crate::root::{Branch, Rank, RootSupervisor, reports};
 use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
 use crate::supervise::{Budget, ChildSpec, Cradle, Place, Restart, cradle, start_child};
@@ -32,6 +33,8 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
         log: blueprint.log.clone(),
         policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
         upkeep: watch::Sender::new(Arc::clone(&blueprint.upkeep)),
+        throttle: Arc::clone(&blueprint.throttle),
+        refusals: Arc::new(Refusals::new(blueprint.limits.refusals_kept)),
         addresses: addresses(&blueprint.bindings)?,
         token: CancellationToken::new(),
         maildrops: Maildrops::default(),
@@ -141,11 +144,14 @@ impl Grower {
         let mechanisms = provable(mechanisms, &*passwords, &log);
         let directory = {
             let limits = limits.clone();
-            let make = move || DirectoryActor::new(passwords, &limits);
+            let throttle = Arc::clone(&self.trunk.throttle);
+            let make = move || DirectoryActor::new(passwords, throttle, &limits);
             self.branch(Rank::Directory, "DirectoryActor".into(), make)
         };
         let mailboxes = self.mailboxes(&store, &log);
         let parts = Arc::new(SessionParts {
+            throttle: Arc::clone(&self.trunk.throttle),
+            refusals: Arc::clone(&self.trunk.refusals),
             admission: Admission::new(&limits),
             registry: Registry::default(),
             directory: directory.clone(),

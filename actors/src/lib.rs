@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod mailbox;
 mod protocol_log;
+mod refusal;
 mod relay;
 mod root;
 mod session;
@@ -25,6 +26,7 @@ mod upkeep;
 
 pub use limits::Limits;
 pub use protocol_log::{LoggedSession, ProtocolLog};
+pub use refusal::{RefusalNote, Rule};
 pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};
 pub use tree::{
     Binding, Blueprint, Ended, MaildropContents, Node, Security, TreeError, TreeHandle, Victim,

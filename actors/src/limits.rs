@@ -21,6 +21,14 @@ pub struct Limits {
     pub password_checks_max: usize,
     /// Password checks that wait for their turn; beyond this a log-on fails as temporary.
     pub password_checks_waiting_max: usize,
+    /// Password checks at once for one address (IPv6: one /64): half, so that one that floods us
+    /// leaves threads to the others.
+    pub password_checks_per_address_max: usize,
+    /// Password checks of one address that wait for their turn: an office's clients after a power
+    /// cut, and a small part of what may wait in all.
+    pub password_checks_waiting_per_address_max: usize,
+    /// Refusals that are kept for `mailroost why`: a few hundred octets each.
+    pub refusals_kept: usize,
     /// A mailbox actor without a session or delivery for this long stops.
     pub mailbox_idle: Duration,
     /// Requests that wait for one mailbox actor (opens, commits, deliveries) while its store
@@ -45,6 +53,9 @@ impl Default for Limits {
             closing: Duration::from_secs(10),
             password_checks_max: 4,
             password_checks_waiting_max: 1024,
+            password_checks_per_address_max: 2,
+            password_checks_waiting_per_address_max: 64,
+            refusals_kept: 10_000,
             mailbox_idle: Duration::from_secs(60),
             mailbox_waiting_max: 1024,
             restarts_max: 5,

@@ -6,8 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use mailroost_auth::{Mechanism, PasswordSource};
-use mailroost_protocol::Policy;
+use mailroost_auth::throttle::Ban;
+use mailroost_auth::{Mechanism, PasswordSource, Throttle};
+use mailroost_protocol::{Policy, RefusalId};
 use mailroost_storage::{
     BodySource, Delivery, Directory, MaildropId, MaildropStore, MessageId, MessageRecord,
     StoreError,
@@ -22,7 +23,7 @@ use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
-use crate::{Limits, ProtocolLog, Sites, Terms, Upkeep};
+use crate::{Limits, ProtocolLog, RefusalNote, Sites, Terms, Upkeep, clock};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
@@ -32,6 +33,8 @@ pub struct Blueprint {
     pub directory: Arc<dyn Directory>,
     /// Who may open them.
     pub passwords: Arc<dyn PasswordSource>,
+    /// Who has failed to, and has to wait.
+    pub throttle: Arc<Throttle>,
     /// The SASL mechanisms, in the order of CAPA's SASL line.
     pub mechanisms: Vec<Arc<dyn Mechanism>>,
     /// How the protocol behaves.
@@ -288,6 +291,21 @@ impl TreeHandle {
             .policy
             .write()
             .unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// Who has to wait, and who is banned.
+    pub fn throttle(&self) -> &Arc<Throttle> {
+        &self.0.throttle
+    }
+
+    /// All bans that are in force, those that last longest first.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.0.throttle.bans(clock::now())
+    }
+
+    /// What is known of a refusal, if it is one of the last.
+    pub fn refusal(&self, id: RefusalId) -> Option<RefusalNote> {
+        self.0.refusals.find(id)
     }
 
     /// The tree as it is now.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::Addr;
+use mailroost_auth::Throttle;
 use mailroost_protocol::{Ending, Policy};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::directory::DirectoryActor;
 use crate::listener::ListenerActor;
 use crate::mailbox::{MailboxSupervisor, Maildrops};
+use crate::refusal::Refusals;
 use crate::root::{Branch, Rank, RootSupervisor};
 use crate::session::{EndSession, EndSessions, SessionParts, SessionSupervisor};
 use crate::supervise::Child;
@@ -25,6 +27,8 @@ pub(crate) struct Trunk {
     pub(crate) log: slog::Logger,
     pub(crate) policy: Arc<RwLock<Arc<Policy>>>,
     pub(crate) upkeep: watch::Sender<Arc<Upkeep>>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) addresses: Vec<SocketAddr>,
     /// Cancelled to end everything at once.
     pub(crate) token: CancellationToken,

@@ -141,6 +141,9 @@ pub enum CommandError {
     /// Known, but not valid here and now.
     #[error("not valid in this state")]
     WrongState,
+    /// A log-on that shows the password, or any, where the policy wants TLS first.
+    #[error("not valid without TLS")]
+    NeedsTls,
     /// Over the limit.
     #[error("the command is too long")]
     TooLong,
@@ -183,6 +186,7 @@ impl CommandError {
             | Self::ArgumentMissing
             | Self::TooManyArguments
             | Self::WrongState
+            | Self::NeedsTls
             | Self::TooLong
             | Self::NotBase64
             | Self::ContinuationTooLong
@@ -198,7 +202,7 @@ impl CommandError {
             Self::Malformed => Text::ProtocolError,
             Self::ArgumentMissing => Text::ArgumentMissing,
             Self::TooManyArguments => Text::TooManyArguments,
-            Self::WrongState => Text::WrongState,
+            Self::WrongState | Self::NeedsTls => Text::WrongState,
             Self::TooLong => Text::CommandTooLong,
             Self::NotBase64 => Text::AuthNotBase64,
             Self::ContinuationTooLong => Text::AuthTooLong,

@@ -37,6 +37,7 @@ pub mod maildrop;
 mod onward;
 pub mod policy;
 pub mod profile;
+mod refusal_id;
 mod reply;
 pub mod response_text;
 pub mod session;
@@ -48,11 +49,13 @@ pub use policy::{
     Access, ForeignSite, LoginType, OverlongCommand, Policy, PolicyError, Separators, SortOrder,
 };
 pub use profile::Profile;
+pub use refusal_id::{RefusalId, RefusalIdError};
 pub use reply::REPLY_OCTETS_MAX;
 pub use response_text::{Text, Texts};
 pub use session::{
     Answer, Blame, CloseReason, CommandRecord, Effect, Ending, LogOnRefusal, MechanismOffer,
-    Outcome, Parameters, Refusal, SaslAnswer, Session, Step, Summary, TlsFacts, Transport, refusal,
+    NeededTls, Outcome, Parameters, Refusal, SaslAnswer, Session, Step, Summary, TlsFacts,
+    Transport, refusal,
 };
 
 /// Octets that are never shown and are wiped when dropped.

@@ -119,6 +119,8 @@ pub struct Policy {
     pub protocol_errors_max: u32,
     /// Failed log-ons in a session until it is closed (C0005).
     pub auth_failures_max: u32,
+    /// Whether refusals end with their id, where one was offered.
+    pub refusal_ids: bool,
     /// What the server says.
     pub texts: Texts,
 }

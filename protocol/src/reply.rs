@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::RefusalId;
 use crate::policy::Policy;
 use crate::response_text::Text;
 use crate::wire::number::push_decimal;
@@ -55,7 +56,7 @@ impl<'a> ReplyWriter<'a> {
         }
         let start = self.out.len();
         self.out.extend_from_slice(b"+OK ");
-        self.end_first_line(start, words);
+        self.end_first_line(start, words, "");
     }
 
     /// `+OK` and nothing else.
@@ -81,12 +82,24 @@ impl<'a> ReplyWriter<'a> {
 
     /// `-ERR`, the response code where the policy wants it, and the text.
     pub(crate) fn err(&mut self, code: Option<ResponseCode>, text: Text) {
+        self.err_naming(code, text, None);
+    }
+
+    /// The same with the refusal's id at the end, if there is one and the policy wants it.
+    pub(crate) fn err_naming(
+        &mut self,
+        code: Option<ResponseCode>,
+        text: Text,
+        id: Option<RefusalId>,
+    ) {
         let start = self.out.len();
         self.out.extend_from_slice(b"-ERR ");
         if let Some(code) = code.filter(|_| self.policy.response_codes) {
             self.out.extend_from_slice(code.wire().as_bytes());
         }
-        self.end_first_line(start, self.policy.texts.text(text));
+        let named = id.filter(|_| self.policy.refusal_ids);
+        let end = named.map_or_else(String::new, |id| format!(" (refusal {id})"));
+        self.end_first_line(start, self.policy.texts.text(text), &end);
     }
 
     /// A SASL challenge (RFC 5034 s4). An empty one is `+ ` still.
@@ -119,11 +132,12 @@ impl<'a> ReplyWriter<'a> {
     }
 
     /// Ends the first line that began at `start` with as much of `words` as the limit allows,
-    /// cut between characters.
-    fn end_first_line(&mut self, start: usize, words: &str) {
-        let room = REPLY_OCTETS_MAX - CRLF.len() - (self.out.len() - start);
+    /// cut between characters, and with `end`, which is short.
+    fn end_first_line(&mut self, start: usize, words: &str, end: &str) {
+        let room = REPLY_OCTETS_MAX - CRLF.len() - (self.out.len() - start) - end.len();
         let cut = words.floor_char_boundary(room);
         self.out.extend_from_slice(&words.as_bytes()[..cut]);
+        self.out.extend_from_slice(end.as_bytes());
         self.out.extend_from_slice(CRLF);
     }
 }
@@ -173,6 +187,27 @@ mod tests {
         for (said, expected) in table {
             assert_eq!(said, expected);
         }
+    }
+
+    #[test]
+    fn a_refusal_is_named_where_the_policy_wants_it_and_is_never_cut_off() {
+        let mut policy = Policy::exchange2013();
+        let id = Some(RefusalId::new(1_793_000_000_123, 77));
+        let failure = |reply: &mut ReplyWriter<'_>| reply.err_naming(None, Text::LogOnFailure, id);
+        let words = "-ERR Logon failure: unknown user name or bad password.";
+        assert_eq!(written(&policy, failure), format!("{words}\r\n"));
+        policy.refusal_ids = true;
+        let named = " (refusal 1m5vj1jkv000002d)\r\n";
+        assert_eq!(written(&policy, failure), format!("{words}{named}"));
+        policy
+            .texts
+            .replace(Text::LogOnFailure, &"x".repeat(505))
+            .unwrap();
+        let said = written(&policy, failure);
+        assert!(
+            said.len() == REPLY_OCTETS_MAX && said.ends_with(named),
+            "{said}"
+        );
     }
 
     #[test]

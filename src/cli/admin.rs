@@ -93,13 +93,18 @@ fn locked(failure: Failure, socket: &Path) -> Failure {
     Failure { message, ..failure }
 }
 
+/// A conversation with the daemon, for what nobody else knows.
+pub(super) fn daemon(file: Option<PathBuf>) -> Result<Client, Failure> {
+    let socket = settings(file)?.server.control_socket();
+    Client::connect(&socket)?.ok_or_else(|| {
+        let message = format!("no daemon answers on {}", socket.display());
+        Failure::new(Status::Unavailable, message)
+    })
+}
+
 /// Prints the supervision tree of the daemon.
 pub(super) fn status(file: Option<PathBuf>) -> Result<(), Failure> {
-    let socket = settings(file)?.server.control_socket();
-    let Some(mut client) = Client::connect(&socket)? else {
-        let message = format!("no daemon answers on {}", socket.display());
-        return Err(Failure::new(Status::Unavailable, message));
-    };
+    let mut client = daemon(file)?;
     let mut out = Output::new();
     print_node(&mut out, &client.census()?, 0)?;
     out.finish()

@@ -2,6 +2,7 @@
 
 mod admin;
 mod app_password;
+mod bans;
 mod config;
 mod demo;
 mod demo_mail;
@@ -15,6 +16,7 @@ mod store;
 mod transfer;
 mod upkeep;
 mod user;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ fn execute(options: Options) -> Result<(), Failure> {
         Command::Store(command) => store::execute(file, command),
         Command::Retention(command) => upkeep::retention(file, command),
         Command::Status => admin::status(file),
+        Command::Bans(command) => bans::execute(file, command),
+        Command::Why { id, log } => why::execute(file, id, log),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use mailroost_protocol::RefusalId;
 use mailroost_storage::import::unique_ids::UniqueIds;
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
@@ -53,6 +54,28 @@ pub(super) enum Command {
     Retention(RetentionCommand),
     /// Prints the supervision tree of the daemon
     Status,
+    /// Who is banned for failing to log on too often
+    Bans(BansCommand),
+    /// Explains a refusal by its id: which rule, limit and setting was behind it
+    Why {
+        /// The id, from the log or the end of the reply
+        id: RefusalId,
+        /// Searches this log file in place of the daemon's memory
+        #[structopt(long, value_name = "FILE")]
+        log: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, StructOpt)]
+pub(super) enum BansCommand {
+    /// Lists the bans: scope, time left, how many in a row, setting, address and user
+    List,
+    /// Lifts bans and forgets the failures that led to them
+    Clear {
+        /// An address (with its /64) or a user name [default: everybody]
+        #[structopt(value_name = "ADDR|USER")]
+        whom: Option<String>,
+    },
 }
 
 #[derive(Debug, StructOpt)]

@@ -26,6 +26,13 @@ section! {
         password_checks: Ranged<1, 1024> = Ranged::fixed(4),
         /// Password checks that wait for their turn; beyond this a log-on fails as temporary.
         password_checks_waiting: Ranged<1, 1_000_000> = Ranged::fixed(1024),
+        /// Password checks at once for one address (IPv6: one /64), if it is not in
+        /// auth.throttle.trusted_networks.
+        password_checks_per_address: Ranged<1, 1024> = Ranged::fixed(2),
+        /// Password checks of one address that wait for their turn.
+        password_checks_waiting_per_address: Ranged<1, 1_000_000> = Ranged::fixed(64),
+        /// Refusals that are kept for `mailroost why`; a few hundred octets each.
+        refusals_kept: Ranged<1, 1_000_000> = Ranged::fixed(10_000),
         /// A mailbox without a session or delivery for this long is let go of.
         mailbox_idle: Seconds<1, 86_400> = Seconds::fixed(60),
         /// Requests that wait for one mailbox while its disk is busy.
@@ -52,6 +59,11 @@ impl LimitSettings {
             closing: self.closing_timeout.duration(),
             password_checks_max: self.password_checks.size(),
             password_checks_waiting_max: self.password_checks_waiting.size(),
+            password_checks_per_address_max: self.password_checks_per_address.size(),
+            password_checks_waiting_per_address_max: self
+                .password_checks_waiting_per_address
+                .size(),
+            refusals_kept: self.refusals_kept.size(),
             mailbox_idle: self.mailbox_idle.duration(),
             mailbox_waiting_max: self.mailbox_waiting.size(),
             restarts_max: self.restarts.size(),

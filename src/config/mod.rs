@@ -19,6 +19,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod throttle;
 mod upkeep;
 mod value;
 
@@ -49,6 +50,7 @@ pub use sections::{
 pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
 pub use source::{OnWrongPassword, SourceKind, SourceSettings};
 pub use texts::TextSettings;
+pub use throttle::{ThrottleSettings, TrustedNetwork};
 pub(crate) use upkeep::is_dot_string;
 pub use upkeep::{MailAddress, QuotaSettings, RetentionSettings, WarningSubject};
 pub use value::{
@@ -208,7 +210,7 @@ impl Config {
             ),
             ("site", self.site != new.site),
             ("limits", self.limits != new.limits),
-            ("auth", self.auth != new.auth),
+            ("auth", !self.auth.is_same_but_for_throttle(&new.auth)),
             ("store", self.store != new.store),
             ("log", self.log != new.log),
             ("protocol_log", self.protocol_log != new.protocol_log),
@@ -336,6 +338,7 @@ impl Config {
         sections.extend([
             one("auth.gssapi", &self.auth.gssapi),
             one("auth.ntlm", &self.auth.ntlm),
+            one("auth.throttle", &self.auth.throttle),
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),

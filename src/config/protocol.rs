@@ -62,6 +62,9 @@ section! {
         max_protocol_errors: Option<Errors> = None,
         /// Failed log-ons in a session before it is closed.
         max_auth_failures: Option<Errors> = None,
+        /// Whether the reply to a refused log-on or connection ends with the id of the refusal,
+        /// which `mailroost why` explains. It is in the log either way.
+        refusal_ids_in_replies: Option<bool> = None,
         /// The greeting, behind "+OK ".
         banner: Option<ReplyText> = None,
         /// What else the server says, key by key.
@@ -190,6 +193,7 @@ impl ProtocolSettings {
             &mut policy.auth_failures_max,
             self.max_auth_failures.map(count),
         );
+        set(&mut policy.refusal_ids, self.refusal_ids_in_replies);
         self.announce(&mut policy);
         policy.texts = self.texts.over(policy.texts);
         if let Some(banner) = &self.banner {
@@ -261,6 +265,7 @@ impl ProtocolSettings {
             closing_notice: Some(policy.closing_notice),
             max_protocol_errors: Some(Ranged::clamped(policy.protocol_errors_max.into())),
             max_auth_failures: Some(Ranged::clamped(policy.auth_failures_max.into())),
+            refusal_ids_in_replies: Some(policy.refusal_ids),
             banner: ReplyText::try_from(policy.texts.text(Text::Greeting).to_owned()).ok(),
             texts: TextSettings::all(&policy.texts),
         }

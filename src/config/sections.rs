@@ -10,6 +10,7 @@ use super::ntlm::NtlmSection;
 use super::section::section;
 use super::site::SiteName;
 use super::source::SourceSettings;
+use super::throttle::ThrottleSettings;
 use super::value::{Days, Domain, Kib, Ranged, Seconds, choice};
 use crate::tls::{self, CertificateFiles};
 
@@ -114,6 +115,8 @@ section! {
         gssapi: GssapiSettings = GssapiSettings::default(),
         /// NTLM: see [auth.ntlm].
         ntlm: NtlmSection = NtlmSection::default(),
+        /// Who fails to log on has to wait.
+        throttle: ThrottleSettings = ThrottleSettings::default(),
     }
 }
 
@@ -272,6 +275,15 @@ macro_rules! names_a_certificate {
 names_a_certificate!(TlsSettings CertificateSettings ListenerSettings);
 
 impl AuthSettings {
+    /// Whether nothing differs that needs a restart: the throttle's rules are taken up.
+    pub(super) fn is_same_but_for_throttle(&self, new: &Self) -> bool {
+        let same = Self {
+            throttle: new.throttle.clone(),
+            ..self.clone()
+        };
+        same == *new
+    }
+
     /// What a new hash costs. One lane: a check shall take one processor.
     ///
     /// # Errors

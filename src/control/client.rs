@@ -16,6 +16,7 @@ use super::codec::{CHUNK_OCTETS, ControlCodec, Frame};
 use super::protocol::{
     Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, TreeNode, UserChanges, UserRow,
 };
+use super::refusals::{BanRow, RefusalRow};
 use crate::exit::{Failure, Status};
 
 /// How long a daemon may take to say who it is; it does nothing for that but answer.
@@ -274,6 +275,40 @@ impl Client {
     pub fn census(&mut self) -> Result<TreeNode, ClientError> {
         match self.ask(&Request::Census)? {
             Reply::Census { tree } => Ok(tree),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The bans that are in force, a thousand at most, those that last longest first.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn bans(&mut self) -> Result<Vec<BanRow>, ClientError> {
+        match self.ask(&Request::Bans)? {
+            Reply::Bans { bans } => Ok(bans),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Forgets the failures of an address with its /64, of a user, or of everybody. Says how
+    /// many records there were.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn clear_bans(&mut self, whom: Option<String>) -> Result<usize, ClientError> {
+        match self.ask(&Request::ClearBans { whom })? {
+            Reply::Removed { count } => Ok(count),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What is known of a refusal, if it is one of the last.
+    ///
+    /// # Errors
+    /// `Invalid` if it is no id.
+    pub fn refusal(&mut self, id: &str) -> Result<Option<RefusalRow>, ClientError> {
+        match self.ask(&Request::Refusal { id: id.to_owned() })? {
+            Reply::Refusal { found } => Ok(found),
             _ => Err(unexpected()),
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
+use mailroost_protocol::RefusalIdError;
 use mailroost_storage::{
     Body, Credential, Delivery, MessageId, NewUser, Staging, StoreError, StoredCredential, User,
     UserName,
@@ -150,6 +151,23 @@ impl Conversation {
             Request::Census => Reply::Census {
                 tree: server.census().await.into(),
             },
+            Request::Bans => {
+                let bans = server.tree().bans().into_iter().take(PAGE_ROWS);
+                Reply::Bans {
+                    bans: bans.map(Into::into).collect(),
+                }
+            }
+            Request::ClearBans { whom } => Reply::Removed {
+                count: server.tree().throttle().clear(whom.as_deref()),
+            },
+            Request::Refusal { id } => {
+                let id = id.parse().map_err(|error: RefusalIdError| {
+                    Fault::new(FaultKind::Invalid, error.to_string())
+                })?;
+                Reply::Refusal {
+                    found: server.tree().refusal(id).map(Into::into),
+                }
+            }
             Request::Stage { .. } | Request::Read { .. } => {
                 return Err(Fault::new(
                     FaultKind::Protocol,

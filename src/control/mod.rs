@@ -22,6 +22,7 @@ mod codec;
 mod credential;
 mod execute;
 mod protocol;
+mod refusals;
 mod remote;
 mod server;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use credential::AppPasswordRow;
 pub use protocol::{
     Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
 };
+pub use refusals::{BanRow, RefusalRow};
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};
 pub use upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};

@@ -7,6 +7,7 @@ use mailroost_storage::{
 use serde::{Deserialize, Serialize};
 
 use super::credential::{AppPasswordAction, AppPasswordRow};
+use super::refusals::{BanRow, RefusalRow};
 use super::upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
 use crate::exit::{Failure, Status};
 use crate::server::ServerError;
@@ -84,6 +85,12 @@ pub(super) enum Request {
     },
     /// The supervision tree.
     Census,
+    /// All bans that are in force.
+    Bans,
+    /// Forget the failures of an address or a user, or all.
+    ClearBans { whom: Option<String> },
+    /// What is known of a refusal.
+    Refusal { id: String },
 }
 
 /// What can be changed of a user. What is not named stays.
@@ -194,6 +201,12 @@ pub(super) enum Reply {
     },
     Census {
         tree: TreeNode,
+    },
+    Bans {
+        bans: Vec<BanRow>,
+    },
+    Refusal {
+        found: Option<RefusalRow>,
     },
     Failed {
         fault: Fault,

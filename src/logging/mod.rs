@@ -6,6 +6,7 @@
 //! character and every character that changes how others are shown. What a client sent is
 //! logged as [`Harmless`], which also shortens it.
 
+pub(crate) mod fields;
 pub(crate) mod harmless;
 mod human;
 mod json;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
 use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle, Upkeep};
-use mailroost_auth::{AnyHash, Argon2id, Mechanism, PasswordSource, Plain};
+use mailroost_auth::{
+    AcceptedDomains, AnyHash, Argon2id, Mechanism, PasswordSource, Plain, Throttle,
+};
 use mailroost_protocol::Policy;
 use mailroost_storage::{Directory, MaildropStore};
 
@@ -183,6 +185,10 @@ impl ServerBuilder {
             store: store.clone(),
             directory: directory.clone(),
             passwords,
+            throttle: Arc::new(Throttle::new(
+                config.auth.throttle.rules(),
+                domains_of(&config),
+            )?),
             mechanisms,
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits,
@@ -249,6 +255,10 @@ async fn protocol_log_of(
         Ok(files) => Ok(Some(Arc::new(files))),
         Err(source) => Err(StartError::ProtocolLog { folder, source }),
     }
+}
+
+fn domains_of(config: &Config) -> AcceptedDomains {
+    AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()))
 }
 
 /// Those that the settings name, made away from the threads that serve sockets.

@@ -231,7 +231,7 @@ impl ServerHandle {
         self.parts.tree.census().await
     }
 
-    /// Takes up new certificates, quota and retention, and, for new sessions, new protocol
+    /// Takes up new certificates, quota, retention and rules of the throttle, and, for new sessions, new protocol
     /// settings; sessions go on as they are. All or nothing.
     ///
     /// # Errors
@@ -249,6 +249,8 @@ impl ServerHandle {
                 .map_err(|error| ServerError::Reload(error.to_string()))?;
             parts.tree.set_policy(Arc::new(config.protocol.policy()));
             parts.tree.set_upkeep(Arc::new(upkeep));
+            let throttle = parts.tree.throttle();
+            throttle.set_rules(config.auth.throttle.rules());
             let mut current = parts.config.lock().unwrap_or_else(PoisonError::into_inner);
             let mut needs_restart = current.needs_restart(&config);
             if !all_known {
@@ -261,6 +263,7 @@ impl ServerHandle {
                 current.listener = config.listener;
             }
             current.protocol = config.protocol;
+            current.auth.throttle = config.auth.throttle;
             current.quota = config.quota;
             current.retention = config.retention;
             slog::info!(parts.log, "configuration reloaded";

@@ -1,84 +1,104 @@
 //! The directory: asks the password source, which may hash for tens of milliseconds or wait for
 //! a network, on threads of its own and only so many at once.
 
+mod queue;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
-use mailroost_auth::{AuthError, Exchange, Identity, PasswordSource, Progress, Secret};
-use tokio::sync::Semaphore;
+use mailroost_auth::{
+    Attempt, AuthError, Exchange, Identity, PasswordSource, Progress, Secret, Throttle, Watched,
+};
 
-use crate::Limits;
 use crate::supervise::Crash;
+use crate::{Limits, clock};
+pub(crate) use queue::NoTurn;
+use queue::Queue;
 
 /// Is this the user's password?
 #[derive(Message)]
-#[rtype(result = "Result<Identity, AuthError>")]
+#[rtype(result = "Result<Verified, NotChecked>")]
 pub(crate) struct VerifyPassword {
     /// The octets that the client sent.
     pub(crate) name: Vec<u8>,
     pub(crate) password: Secret,
+    pub(crate) attempt: Attempt,
+}
+
+/// What the source said.
+pub(crate) struct Verified {
+    pub(crate) attempt: Attempt,
+    pub(crate) outcome: Result<Identity, AuthError>,
 }
 
 /// One step of a SASL exchange. The exchange comes back with the answer.
 #[derive(Message)]
-#[rtype(result = "Stepped")]
+#[rtype(result = "Result<Stepped, NotChecked>")]
 pub(crate) struct StepExchange {
     pub(crate) exchange: Box<dyn Exchange>,
     pub(crate) client: Secret,
+    pub(crate) attempt: Attempt,
 }
 
 /// How the step went.
 pub(crate) struct Stepped {
-    /// Not there if the step could not be made.
-    pub(crate) exchange: Option<Box<dyn Exchange>>,
+    pub(crate) exchange: Box<dyn Exchange>,
+    pub(crate) attempt: Attempt,
     pub(crate) progress: Progress,
+}
+
+/// Why the source was not asked.
+#[derive(Debug)]
+pub(crate) enum NotChecked {
+    /// There was no turn.
+    NoTurn(NoTurn),
+    /// The check died.
+    Died(String),
 }
 
 /// See the file's first lines.
 pub(crate) struct DirectoryActor {
     source: Arc<dyn PasswordSource>,
-    checks: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    waiting_max: usize,
+    throttle: Arc<Throttle>,
+    queue: Queue,
 }
 
 impl DirectoryActor {
-    pub(crate) fn new(source: Arc<dyn PasswordSource>, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        source: Arc<dyn PasswordSource>,
+        throttle: Arc<Throttle>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             source,
-            checks: Arc::new(Semaphore::new(limits.password_checks_max)),
-            waiting: Arc::new(AtomicUsize::new(0)),
-            waiting_max: limits.password_checks_waiting_max,
+            throttle,
+            queue: Queue::new(limits),
         }
     }
 
-    /// Runs `check` on a blocking thread when its turn comes.
+    /// Runs `check` on a blocking thread when its turn comes. It sees the source as the attempt
+    /// may see it.
     fn run<R: Send + 'static>(
         &self,
-        check: impl FnOnce(&dyn PasswordSource) -> R + Send + 'static,
-    ) -> ResponseFuture<Result<R, AuthError>> {
-        let source = Arc::clone(&self.source);
-        let checks = Arc::clone(&self.checks);
-        let turn = Turn::take(&self.waiting, self.waiting_max);
+        attempt: Attempt,
+        check: impl FnOnce(&Watched) -> R + Send + 'static,
+    ) -> ResponseFuture<Result<(R, Attempt), NotChecked>> {
+        let line = self.throttle.line_of(attempt.address());
+        let turn = self.queue.enter(line);
+        let (source, throttle) = (Arc::clone(&self.source), Arc::clone(&self.throttle));
         Box::pin(async move {
-            let turn = turn.ok_or_else(|| unavailable("too many log-ons wait for their turn"))?;
-            let permit = checks.acquire_owned().await;
-            let permit = permit.map_err(|_closed| unavailable("it is shutting down"))?;
-            drop(turn);
+            let turn = turn.await.map_err(NotChecked::NoTurn)?;
+            let watched = Watched::new(source, throttle, attempt, clock::now());
             let checked = tokio::task::spawn_blocking(move || {
-                let _held_until_done = permit;
-                check(&*source)
+                let _held_until_done = turn;
+                let result = check(&watched);
+                (result, watched.into_attempt())
             });
             checked
                 .await
-                .map_err(|panicked| unavailable(&panicked.to_string()))
+                .map_err(|panicked| NotChecked::Died(panicked.to_string()))
         })
     }
-}
-
-fn unavailable(why: &str) -> AuthError {
-    AuthError::Unavailable(why.to_owned())
 }
 
 impl Actor for DirectoryActor {
@@ -86,70 +106,50 @@ impl Actor for DirectoryActor {
 }
 
 impl Supervised for DirectoryActor {
-    // Permits of checks under way come back by themselves; there is nothing else to reset.
+    // Turns of checks under way come back by themselves; there is nothing else to reset.
 }
 
 impl Handler<VerifyPassword> for DirectoryActor {
-    type Result = ResponseFuture<Result<Identity, AuthError>>;
+    type Result = ResponseFuture<Result<Verified, NotChecked>>;
 
     fn handle(&mut self, message: VerifyPassword, _ctx: &mut Context<Self>) -> Self::Result {
-        let VerifyPassword { name, password } = message;
-        let checked = self.run(move |source| source.verify_octets(&name, &password));
-        Box::pin(async move { checked.await? })
+        let VerifyPassword {
+            name,
+            password,
+            attempt,
+        } = message;
+        let checked = self.run(attempt, move |source| {
+            source.verify_octets(&name, &password)
+        });
+        Box::pin(async move {
+            let (outcome, attempt) = checked.await?;
+            Ok(Verified { attempt, outcome })
+        })
     }
 }
 
 impl Handler<StepExchange> for DirectoryActor {
-    type Result = ResponseFuture<Stepped>;
+    type Result = ResponseFuture<Result<Stepped, NotChecked>>;
 
     fn handle(&mut self, message: StepExchange, _ctx: &mut Context<Self>) -> Self::Result {
         use secrecy::ExposeSecret;
         let StepExchange {
             mut exchange,
             client,
+            attempt,
         } = message;
-        let stepped = self.run(move |source| {
+        let stepped = self.run(attempt, move |source| {
             let progress = exchange.step(client.expose_secret(), source);
             (exchange, progress)
         });
         Box::pin(async move {
-            match stepped.await {
-                Ok((exchange, progress)) => Stepped {
-                    exchange: Some(exchange),
-                    progress,
-                },
-                Err(error) => Stepped {
-                    exchange: None,
-                    progress: Progress::Failure(error),
-                },
-            }
+            let ((exchange, progress), attempt) = stepped.await?;
+            Ok(Stepped {
+                exchange,
+                attempt,
+                progress,
+            })
         })
-    }
-}
-
-impl<A: Actor> actix::dev::MessageResponse<A, StepExchange> for Stepped {
-    fn handle(self, _ctx: &mut A::Context, answer: Option<actix::dev::OneshotSender<Self>>) {
-        if let Some(answer) = answer {
-            // Nobody waits any more: the session is over.
-            drop(answer.send(self));
-        }
-    }
-}
-
-/// A place among those who wait.
-struct Turn(Arc<AtomicUsize>);
-
-impl Turn {
-    fn take(waiting: &Arc<AtomicUsize>, waiting_max: usize) -> Option<Self> {
-        let before = waiting.fetch_add(1, Ordering::SeqCst);
-        let turn = Self(Arc::clone(waiting));
-        (before < waiting_max).then_some(turn)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

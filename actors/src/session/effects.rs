@@ -1,10 +1,11 @@
 //! Carries out what the protocol asks for, and reports how it ended.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mailroost_auth::{Exchange, Link, SecurityLayer};
-use mailroost_protocol::{Blame, Effect, LogOnRefusal, Outcome, Policy};
+use mailroost_auth::{Attempt, Exchange, Link, SecurityLayer};
+use mailroost_protocol::{Blame, Effect, Outcome, Policy, RefusalId};
 use mailroost_storage::{BodySource, MaildropId, MessageId, StoreError, StoreErrorKind, UserName};
 
 use super::admission::Share;
@@ -12,7 +13,7 @@ use super::body::{self, OpenBody};
 use super::handed_on::HandedOn;
 use super::retrieved::Retrieved;
 use super::run::Line;
-use super::{OpenedMark, SessionParts};
+use super::{OpenedMark, SessionParts, Signals};
 use crate::TreeError;
 use crate::ask::ask;
 use crate::mailbox::{AccessLock, CommitDeletions, ask_mailbox, blame_of};
@@ -22,18 +23,28 @@ pub(super) struct Effects {
     pub(super) parts: Arc<SessionParts>,
     pub(super) policy: Arc<Policy>,
     pub(super) mark: Arc<OpenedMark>,
+    pub(super) signals: Arc<Signals>,
+    /// The session's number, as the log has it.
+    pub(super) number: u64,
+    pub(super) peer: SocketAddr,
     pub(super) log: slog::Logger,
     pub(super) link: Link,
-    pub(super) exchange: Option<Box<dyn Exchange>>,
     /// What the exchange negotiated, until it is put on the connection.
     pub(super) layer: Option<Box<dyn SecurityLayer>>,
+    pub(super) exchange: Option<Box<Exchanging>>,
+    /// What the refusal is called that the outcome stands for.
+    pub(super) refusal_id: Option<RefusalId>,
     pub(super) opened: Option<Opened>,
     pub(super) onward: Option<HandedOn>,
-    /// The session's number, as the log has it.
-    number: u64,
     message: Option<(MessageId, OpenBody)>,
     /// Boxed: a session that retrieves nothing does without.
     retrieved: Option<Box<Retrieved>>,
+}
+
+/// A SASL exchange between two messages of the client.
+pub(super) struct Exchanging {
+    pub(super) exchange: Box<dyn Exchange>,
+    pub(super) attempt: Attempt,
 }
 
 /// What it holds from log-on to the end. Dropping it gives all of it back.
@@ -46,10 +57,11 @@ pub(super) struct Opened {
 
 impl Effects {
     pub(super) fn new(
-        number: u64,
         parts: Arc<SessionParts>,
         policy: Arc<Policy>,
         mark: Arc<OpenedMark>,
+        signals: Arc<Signals>,
+        (number, peer): (u64, SocketAddr),
         log: slog::Logger,
     ) -> Self {
         let link = Link::default();
@@ -57,13 +69,16 @@ impl Effects {
             parts,
             policy,
             mark,
+            signals,
+            number,
+            peer,
             log,
             link,
             exchange: None,
             layer: None,
+            refusal_id: None,
             opened: None,
             onward: None,
-            number,
             message: None,
             retrieved: None,
         }
@@ -184,9 +199,4 @@ pub(super) fn blame_of_tree(error: &TreeError) -> Blame {
         TreeError::Store(error) => blame_of(StoreError::kind(error)),
         TreeError::Unavailable(_) => Blame::Temporary,
     }
-}
-
-/// Whether a log-on can work later.
-pub(super) fn refusal_of_tree(error: &TreeError) -> LogOnRefusal {
-    LogOnRefusal::Failed(blame_of_tree(error))
 }

@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::account::{End, Relayed};
 use super::admission::Share;
 use super::effects::Effects;
+use super::refuse::No;
 use super::run::{Driver, cut};
 use super::stream::Stream;
 use crate::clock;
@@ -38,27 +39,27 @@ impl Effects {
         password: Option<Secret>,
     ) -> Outcome {
         let user = &identity;
-        let refuse = |why: &str, refusal| {
-            slog::warn!(self.log, "log-on refused";
-                "user" => %user, "site" => site, "why" => why);
-            Outcome::LogOnRefused(refusal)
-        };
+        let whom = user.to_string();
+        let name = Some(whom.as_str());
+        let no = |why, answer| No::of_site(answer, site, why);
         match self.policy.foreign_site {
             ForeignSite::Refuse => {
-                return refuse(
-                    "the user belongs to another site",
-                    LogOnRefusal::Credentials,
-                );
+                let why = "the user belongs to another site";
+                return self.refuse(no(why, LogOnRefusal::Credentials), None, name);
             }
             ForeignSite::HandOn => {}
         }
         let Some(to) = self.parts.sites.find(site).cloned() else {
-            let refusal = LogOnRefusal::Failed(Blame::Permanent);
-            return refuse("nothing is known of the user's site", refusal);
+            let answer = LogOnRefusal::Failed(Blame::Permanent);
+            return self.refuse(
+                no("nothing is known of the user's site", answer),
+                None,
+                name,
+            );
         };
         let Some(password) = password else {
             let why = "a mechanism that reveals no password cannot be handed on";
-            return refuse(why, LogOnRefusal::Credentials);
+            return self.refuse(no(why, LogOnRefusal::Credentials), None, name);
         };
         // `user@domain/other` is understood there; of `user/other` the first would be a domain.
         if user
@@ -67,7 +68,7 @@ impl Effects {
             .is_some_and(|delegate| !delegate.as_str().contains('@'))
         {
             let why = "a delegate whose name has no domain cannot be handed on";
-            return refuse(why, LogOnRefusal::Credentials);
+            return self.refuse(no(why, LogOnRefusal::Credentials), None, name);
         }
         let share = match self.share(user.who()) {
             Ok(share) => share,
@@ -75,7 +76,7 @@ impl Effects {
         };
         // Seen before anything is open, so that who removes the user does not miss us.
         self.mark.set(identity.maildrop);
-        match to.log_on(&user.to_string(), password).await {
+        match to.log_on(&whom, password).await {
             Ok(onward) => {
                 slog::debug!(self.log, "handed on"; "user" => %user, "site" => site);
                 self.exchange = None;
@@ -84,21 +85,20 @@ impl Effects {
                     onward,
                     _share: share,
                 });
-                Outcome::HandedOn {
-                    user: user.to_string(),
-                }
+                Outcome::HandedOn { user: whom }
             }
             Err(NotHandedOn::Refused(refusal)) => {
                 self.mark.clear();
                 slog::warn!(self.log, "log-on refused by the site's server";
-                    "user" => %user, "site" => site, "refusal" => ?refusal);
-                Outcome::LogOnRefused(refusal)
+                    "user" => %user, "site" => site, "answer" => ?refusal);
+                self.refuse(no("its server refused the log-on", refusal), None, name)
             }
             Err(NotHandedOn::Failed(failure)) => {
                 self.mark.clear();
                 slog::error!(self.log, "session cannot be handed on";
                     "user" => %user, "site" => site, "why" => %failure);
-                Outcome::LogOnRefused(LogOnRefusal::Failed(Blame::Temporary))
+                let answer = LogOnRefusal::Failed(Blame::Temporary);
+                self.refuse(no("the session cannot be handed on", answer), None, name)
             }
         }
     }

@@ -1,31 +1,47 @@
 //! Log-on: from a password or a SASL exchange to an open maildrop.
 
-use mailroost_auth::{AuthError, Identity, Progress, Secret};
-use mailroost_protocol::{Access, Blame, ForeignSite, LogOnRefusal, Outcome, SaslAnswer, SizeKind};
+use mailroost_auth::{Attempt, AuthError, Identity, Progress, Secret};
+use mailroost_protocol::{Access, ForeignSite, Outcome, SaslAnswer, SizeKind};
 use mailroost_storage::UserName;
 use secrecy::ExposeSecret;
 
 use super::admission::Share;
-use super::effects::{Effects, Opened, refusal_of_tree};
+use super::effects::{Effects, Exchanging, Opened};
+use super::refuse::No;
 use crate::ask::ask;
+use crate::clock;
 use crate::directory::{StepExchange, VerifyPassword};
 use crate::mailbox::{OpenError, OpenMaildrop, ask_mailbox};
+use crate::refusal::Rule;
 
-/// Of a name that a client made up, the log shows no more characters than this.
-const LOGGED_NAME_CHARACTERS_MAX: usize = 128;
+/// How a log-on with USER and PASS is called in the log.
+const PASSWORD: &str = "password";
 
 impl Effects {
     pub(super) async fn log_on(&mut self, user: Vec<u8>, password: Secret) -> Outcome {
-        let name = String::from_utf8_lossy(&user).into_owned();
+        let attempt = self.attempt();
+        if attempt.ban().is_some() {
+            let name = String::from_utf8_lossy(&user).into_owned();
+            return self.refuse_banned(&attempt, PASSWORD, Some(&name)).await;
+        }
         let kept = self.may_hand_on().then(|| copy(&password));
         let question = VerifyPassword {
             name: user,
             password,
+            attempt,
         };
         match ask(&self.parts.directory, "the directory", question).await {
-            Ok(Ok(identity)) => self.let_in(identity, kept).await,
-            Ok(Err(error)) => self.refuse(&error, "password", Some(&name)),
-            Err(error) => self.unanswered(&error),
+            Ok(Ok(verified)) => {
+                let attempt = verified.attempt;
+                self.settle(&attempt, verified.outcome.as_ref().map(drop))
+                    .await;
+                match verified.outcome {
+                    Ok(identity) => self.let_in(identity, kept).await,
+                    Err(error) => self.refuse_failed(&attempt, &error, PASSWORD),
+                }
+            }
+            Ok(Err(not_checked)) => self.refuse_unchecked(not_checked, PASSWORD),
+            Err(error) => self.refuse_unavailable(&error, None),
         }
     }
 
@@ -35,25 +51,41 @@ impl Effects {
             SaslAnswer::StartWith(first) => self.begin(mechanism, first),
             SaslAnswer::Continue(next) => next,
         };
-        let Some(exchange) = self.exchange.take() else {
-            return Outcome::LogOnRefused(LogOnRefusal::Malformed);
+        let Some(exchanging) = self.exchange.take() else {
+            let why = "no exchange is under way".to_owned();
+            return self.refuse(No::malformed(why), Some(mechanism), None);
         };
-        let question = StepExchange { exchange, client };
+        let Exchanging { exchange, attempt } = *exchanging;
+        if attempt.ban().is_some() && attempt.name().is_none() {
+            return self.refuse_banned(&attempt, mechanism, None).await;
+        }
+        let question = StepExchange {
+            exchange,
+            client,
+            attempt,
+        };
         match ask(&self.parts.directory, "the directory", question).await {
-            Ok(stepped) => match stepped.progress {
-                Progress::Challenge(challenge) => {
-                    self.exchange = stepped.exchange;
-                    Outcome::Challenge(challenge)
+            Ok(Ok(stepped)) => {
+                let (mut exchange, attempt) = (stepped.exchange, stepped.attempt);
+                match stepped.progress {
+                    Progress::Challenge(challenge) => {
+                        self.exchange = Some(Box::new(Exchanging { exchange, attempt }));
+                        Outcome::Challenge(challenge)
+                    }
+                    Progress::Success(identity) => {
+                        self.settle(&attempt, Ok(())).await;
+                        let revealed = exchange.take_password();
+                        self.layer = exchange.take_security_layer();
+                        self.let_in(identity, revealed).await
+                    }
+                    Progress::Failure(error) => {
+                        self.settle(&attempt, Err(&error)).await;
+                        self.refuse_failed(&attempt, &error, mechanism)
+                    }
                 }
-                Progress::Success(identity) => {
-                    let mut ended = stepped.exchange;
-                    let revealed = ended.as_mut().and_then(|ended| ended.take_password());
-                    self.layer = ended.and_then(|mut ended| ended.take_security_layer());
-                    self.let_in(identity, revealed).await
-                }
-                Progress::Failure(error) => self.refuse(&error, mechanism, None),
-            },
-            Err(error) => self.unanswered(&error),
+            }
+            Ok(Err(not_checked)) => self.refuse_unchecked(not_checked, mechanism),
+            Err(error) => self.refuse_unavailable(&error, None),
         }
     }
 
@@ -61,8 +93,45 @@ impl Effects {
     fn begin(&mut self, mechanism: &str, first: Secret) -> Secret {
         let mechanisms = &self.parts.mechanisms;
         let found = mechanisms.iter().find(|known| known.name() == mechanism);
-        self.exchange = found.map(|mechanism| mechanism.start(&self.link));
+        let exchange = found.map(|mechanism| mechanism.start(&self.link));
+        self.exchange = exchange.map(|exchange| {
+            let attempt = self.attempt();
+            Box::new(Exchanging { exchange, attempt })
+        });
         first
+    }
+
+    fn attempt(&self) -> Attempt {
+        self.parts.throttle.attempt(self.peer.ip(), clock::now())
+    }
+
+    /// Counts what came of an attempt, then waits as long as the throttle said before anybody
+    /// knew what would come of it: nothing of the outcome shows in the time. Other attempts see
+    /// at once what was counted, and no thread waits.
+    async fn settle(&self, attempt: &Attempt, outcome: Result<(), &AuthError>) {
+        let bans = self.parts.throttle.settle(attempt, outcome, clock::now());
+        for ban in bans {
+            slog::warn!(self.log, "banned";
+                "scope" => ban.scope.as_str(),
+                "address" => ban.address.map(|address| address.to_string()),
+                "seconds" => ban.left.as_secs(),
+                "setting" => ban.setting(),
+                "user" => ban.user.as_deref().map(str::escape_debug).map(|user| user.to_string()));
+        }
+        self.hold_back(attempt).await;
+    }
+
+    /// A tree that is taken down does not wait for it.
+    pub(super) async fn hold_back(&self, attempt: &Attempt) {
+        let delay = attempt.standing().delay;
+        if delay.is_zero() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = self.signals.told() => {}
+            () = tokio::time::sleep(delay) => {}
+        }
     }
 
     /// Whether a password may be needed once more after it was checked.
@@ -85,14 +154,18 @@ impl Effects {
     }
 
     /// One of the user's shares of sessions, or the refusal.
-    pub(super) fn share(&self, user: &UserName) -> Result<Share<UserName>, Outcome> {
-        self.parts.admission.admit_user(user).ok_or_else(|| {
-            slog::warn!(self.log, "log-on refused";
-                "user" => %user,
-                "why" => "number of simultaneous connections of the user exceeded its maximum",
-                "maximum" => self.parts.limits.sessions_per_user_max);
-            Outcome::LogOnRefused(LogOnRefusal::TooManySessions)
-        })
+    pub(super) fn share(&mut self, user: &UserName) -> Result<Share<UserName>, Outcome> {
+        if let Some(share) = self.parts.admission.admit_user(user) {
+            return Ok(share);
+        }
+        let no = No {
+            limit: Some(self.parts.limits.sessions_per_user_max as u64),
+            ..No::of_user(
+                Rule::SessionsOfUser,
+                "number of simultaneous connections of the user exceeded its maximum",
+            )
+        };
+        Err(self.refuse(no, None, Some(user.as_str())))
     }
 
     async fn open_maildrop(&mut self, identity: Identity) -> Outcome {
@@ -118,14 +191,11 @@ impl Effects {
         let opened = match opened {
             Ok(opened) => opened,
             Err(OpenError::InUse) => {
-                slog::info!(self.log, "log-on refused";
-                    "user" => %identity, "why" => "another session has the maildrop");
-                return Outcome::LogOnRefused(LogOnRefusal::InUse);
+                let no = No::of_user(Rule::InUse, "another session has the maildrop");
+                return self.refuse(no, None, Some(&identity.to_string()));
             }
             Err(OpenError::Tree(error)) => {
-                slog::error!(self.log, "maildrop cannot be opened";
-                    "user" => %identity, "why" => %error);
-                return Outcome::LogOnRefused(refusal_of_tree(&error));
+                return self.refuse_unavailable(&error, Some(&identity.to_string()));
             }
         };
         self.exchange = None;
@@ -145,28 +215,6 @@ impl Effects {
                 false => SizeKind::Stored,
             }),
         }
-    }
-
-    /// One line in the log that says which it was; the client does not learn it.
-    fn refuse(&self, error: &AuthError, how: &str, name: Option<&str>) -> Outcome {
-        let name: String = name
-            .unwrap_or("-")
-            .chars()
-            .take(LOGGED_NAME_CHARACTERS_MAX)
-            .flat_map(char::escape_debug)
-            .collect();
-        slog::warn!(self.log, "log-on failed"; "how" => how, "name" => name, "why" => %error);
-        Outcome::LogOnRefused(match error {
-            AuthError::Malformed(_) => LogOnRefusal::Malformed,
-            AuthError::Unavailable(_) => LogOnRefusal::Failed(Blame::Temporary),
-            // Whatever else there is or will be: the client cannot tell which.
-            _ => LogOnRefusal::Credentials,
-        })
-    }
-
-    fn unanswered(&self, error: &crate::TreeError) -> Outcome {
-        slog::error!(self.log, "log-on not possible"; "why" => %error);
-        Outcome::LogOnRefused(refusal_of_tree(error))
     }
 }
 

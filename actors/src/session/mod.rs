@@ -11,6 +11,7 @@ mod effects;
 mod handed_on;
 mod layer;
 mod log_on;
+mod refuse;
 mod registry;
 mod retrieved;
 mod run;
@@ -25,13 +26,14 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Supervised,
     WrapFuture,
 };
-use mailroost_auth::Mechanism;
+use mailroost_auth::{Mechanism, Throttle};
 use mailroost_protocol::{Ending, MechanismOffer, Policy};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::directory::DirectoryActor;
 use crate::mailbox::MailboxSupervisor;
+use crate::refusal::Refusals;
 use crate::relay::Sites;
 use crate::supervise::Crash;
 use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
@@ -48,6 +50,8 @@ pub(crate) struct SessionParts {
     pub(crate) limits: Limits,
     pub(crate) sites: Sites,
     pub(crate) protocol_log: Option<Arc<dyn ProtocolLog>>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) admission: Admission,
     pub(crate) registry: Registry,
     pub(crate) directory: Addr<DirectoryActor>,

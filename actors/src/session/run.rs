@@ -61,10 +61,11 @@ pub(super) async fn run(
         }
     };
     let mut effects = Effects::new(
-        number,
         Arc::clone(&parts),
         Arc::clone(&policy),
         opened,
+        Arc::clone(&signals),
+        (number, connection.peer),
         log.clone(),
     );
     let transport = Transport {
@@ -92,6 +93,7 @@ pub(super) async fn run(
         relayed: None,
         end: None,
     };
+    driver.name_next_refusal();
     driver.drive().await;
     let retrieved = driver.effects.take_retrieved();
     driver.finish().await;
@@ -217,6 +219,10 @@ impl Driver<'_> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.pass_on(&mut self.session);
             }
+            if let Some(needed) = self.session.take_needed_tls() {
+                self.effects.note_needed_tls(needed);
+                self.name_next_refusal();
+            }
             let done = match step {
                 Step::NeedInput => self.need_input().await,
                 Step::Flush => self.write().await,
@@ -227,8 +233,12 @@ impl Driver<'_> {
                     match self.effects.carry_out(effect, &mut self.line).await {
                         Ok(outcome) => {
                             self.session.log_sent(self.line.octets_out() - before);
+                            if let Some(id) = self.effects.refusal_id.take() {
+                                self.session.name_refusal(id);
+                            }
                             self.session
                                 .resume(outcome, clock::now(), &mut self.line.out);
+                            self.name_next_refusal();
                             Ok(())
                         }
                         Err(error) => Err(cut(error)),
@@ -238,6 +248,7 @@ impl Driver<'_> {
                 Step::StartLayer { pending } => self.start_layer(pending).await,
                 Step::Relay { pending } => Box::pin(self.relay(pending)).await,
                 Step::Close(reason) => {
+                    self.effects.note_close(reason);
                     // A client that logs on again at once must not find itself in the way.
                     self.effects.put_down();
                     // The peer may be gone already: the reason stays the same.
@@ -256,6 +267,14 @@ impl Driver<'_> {
         self.line.write(&[]).await.map_err(cut)?;
         self.effects.flushed();
         Ok(())
+    }
+
+    /// A refusal that the protocol decides by itself needs a name beforehand.
+    fn name_next_refusal(&mut self) {
+        if self.effects.policy.refusal_ids && !self.effects.link.tls {
+            let id = self.effects.parts.refusals.fresh_id();
+            self.session.name_refusal(id);
+        }
     }
 
     /// All that was received is answered: write it, then wait for more, or for a reason to end.

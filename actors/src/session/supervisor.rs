@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
-use mailroost_protocol::{Ending, Policy, Refusal};
+use mailroost_protocol::{Ending, Policy, Refusal, RefusalId};
 use mailroost_storage::MaildropId;
 use tokio::io::AsyncWrite;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,8 @@ use super::{
     Account, ArmAgain, Connection, Crowded, EndSession, OpenedMark, SessionActor, SessionParts,
     Start, Wire,
 };
+use crate::clock;
+use crate::refusal::{Refused, Rule};
 use crate::supervise::{
     Budget, ChildSpec, Crash, Exit, Place, Reports, Restart, cradle, start_child,
 };
@@ -71,25 +73,67 @@ impl SessionSupervisor {
 
     fn admit(&self, connection: Connection) {
         if self.parts.registry.is_closed() {
-            slog::info!(self.parts.log, "connection refused";
-                "peer" => %connection.peer, "why" => "the server is shutting down");
-            return refuse(&self.policy(), connection, Refusal::ShuttingDown);
+            let why = "the server is shutting down";
+            let id = self.note(connection.peer, Rule::ShuttingDown, None, why);
+            return refuse(&self.policy(), connection, Refusal::ShuttingDown, id);
+        }
+        let peer = connection.peer;
+        if let Some(ban) = self.parts.throttle.closes(peer.ip(), clock::now()) {
+            // A ban tool reads of it, the client reads nothing: that costs the least.
+            let limit = self.parts.throttle.rules().failures_max(ban.scope);
+            let why = (ban.setting(), u64::from(limit));
+            self.note(peer, Rule::Banned, Some(why), &ban.to_string());
+            return;
         }
         match self.parts.admission.admit(connection.peer.ip()) {
             Ok(place) => self.begin(connection, place),
             Err(crowded) => {
-                let (why, refusal) = match crowded {
-                    Crowded::Total => ("all places are taken", Refusal::TooManyConnections),
+                let limits = &self.parts.limits;
+                let (rule, limit, why, refusal) = match crowded {
+                    Crowded::Total => (
+                        Rule::Connections,
+                        ("limits.max_connections", limits.sessions_max),
+                        "all places are taken",
+                        Refusal::TooManyConnections,
+                    ),
                     Crowded::Address => (
+                        Rule::ConnectionsOfAddress,
+                        (
+                            "limits.max_connections_per_address",
+                            limits.sessions_per_address_max,
+                        ),
                         "its address has its share of sessions",
                         Refusal::TooManyConnectionsFromAddress,
                     ),
                 };
-                slog::warn!(self.parts.log, "connection refused";
-                    "peer" => %connection.peer, "why" => why);
-                refuse(&self.policy(), connection, refusal);
+                let limit = (limit.0, limit.1 as u64);
+                let id = self.note(peer, rule, Some(limit), why);
+                refuse(&self.policy(), connection, refusal, id);
             }
         }
+    }
+
+    /// Takes note of a connection that is not let in, with the setting behind it.
+    fn note(
+        &self,
+        peer: SocketAddr,
+        rule: Rule,
+        limit: Option<(&'static str, u64)>,
+        why: &str,
+    ) -> RefusalId {
+        let (refusals, id) = (&self.parts.refusals, self.parts.refusals.fresh_id());
+        let refused = Refused {
+            peer,
+            session: None,
+            name: None,
+            how: None,
+            rule,
+            setting: limit.map(|limit| limit.0),
+            limit: limit.map(|limit| limit.1),
+            why: why.to_owned(),
+        };
+        refusals.note(&self.parts.log, id, refused);
+        id
     }
 
     fn begin(&self, connection: Connection, place: super::Place) {
@@ -153,11 +197,11 @@ impl SessionSupervisor {
 }
 
 /// Says in one line why, if that goes without waiting, and closes.
-fn refuse(policy: &Policy, connection: Connection, why: Refusal) {
+fn refuse(policy: &Policy, connection: Connection, why: Refusal, id: RefusalId) {
     if connection.security == crate::Security::ImplicitTls {
         return;
     }
-    let line = mailroost_protocol::refusal(policy, why);
+    let line = mailroost_protocol::refusal(policy, why, id);
     match connection.wire {
         // The socket's buffer is empty, so the line fits, or the peer is gone.
         Wire::Tcp(mut tcp) => drop(tcp.write(&line)),

@@ -14,6 +14,7 @@
 //! - while a ban lasts nothing is counted, so that every ban ends.
 
 mod attempt;
+mod ban;
 mod record;
 mod rules;
 mod table;
@@ -34,6 +35,7 @@ use crate::user_name::{AcceptedDomains, AccountName, LogOnName};
 use crate::{AuthError, Secret};
 
 pub use attempt::{Attempt, Watched};
+pub use ban::Ban;
 use record::Record;
 use rules::network_of;
 pub use rules::{Network, NetworkError, Scope, ThrottleRules};
@@ -70,21 +72,6 @@ pub struct Standing {
     pub delay: Duration,
     /// A ban: the answer is no, whatever the password.
     pub ban: Option<Ban>,
-}
-
-/// A ban that is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ban {
-    /// What is banned.
-    pub scope: Scope,
-    /// The address, or the first of the /64; none where a user is banned everywhere.
-    pub address: Option<IpAddr>,
-    /// The user name, lower-case, if one is banned.
-    pub user: Option<Box<str>>,
-    /// How much longer it lasts.
-    pub left: Duration,
-    /// Bans in a row, this one included.
-    pub bans: u32,
 }
 
 impl Throttle {
@@ -126,6 +113,13 @@ impl Throttle {
         closes
             .then(|| self.standing(address, None, now).ban)
             .flatten()
+    }
+
+    /// With whom an address waits for its turn: its /64, or nobody if it is trusted.
+    pub fn line_of(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        (!rules.trusts(address)).then(|| network_of(address))
     }
 
     /// How an address stands, or a user (as [`Throttle::account`] names it) from there.
@@ -344,34 +338,6 @@ impl Throttle {
     /// Nothing that is done under it panics, so poison means nothing.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ban {
-    fn new(scope: Scope, address: IpAddr, user: Option<&str>, left: Duration, bans: u32) -> Self {
-        let (address, user) = match scope {
-            Scope::Address => (Some(address), None),
-            Scope::Network => (Some(network_of(address)), None),
-            Scope::User => (None, user.map(Box::from)),
-            Scope::Pair => (Some(network_of(address)), user.map(Box::from)),
-        };
-        Self {
-            scope,
-            address,
-            user,
-            left,
-            bans,
-        }
-    }
-
-    /// The setting that made it.
-    pub fn setting(&self) -> &'static str {
-        match self.scope {
-            Scope::Address => "auth.throttle.address_failures",
-            Scope::Network => "auth.throttle.network_failures",
-            Scope::User => "auth.throttle.user_failures",
-            Scope::Pair => "auth.throttle.pair_failures",
-        }
     }
 }
 

@@ -31,6 +31,7 @@ impl Policy {
             // How many Exchange allows is not known.
             protocol_errors_max: 10,
             auth_failures_max: 5,
+            refusal_ids: false,
             texts: Texts::default(),
         }
     }

@@ -35,6 +35,7 @@ impl Policy {
             closing_notice: false,
             protocol_errors_max: 10,
             auth_failures_max: 5,
+            refusal_ids: false,
             texts: Texts::of_profile(&[
                 (Text::Greeting, "POP3 server ready"),
                 (Text::SigningOff, "POP3 server signing off"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::TlsFacts;
-use crate::{Maildrop, MessageNumber, Secret, SizeKind};
+use crate::{Maildrop, MessageNumber, RefusalId, Secret, SizeKind};
 
 /// What has to happen next.
 #[derive(Debug)]
@@ -158,6 +158,13 @@ pub enum LogOnRefusal {
     InUse,
     /// It may work later (or, `Permanent`, only after an administrator acted).
     Failed(Blame),
+}
+
+/// A log-on was refused because TLS is needed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeededTls {
+    /// What the refusal was called, if a name had been given.
+    pub id: Option<RefusalId>,
 }
 
 /// Whether trying again makes sense (RFC 3206).

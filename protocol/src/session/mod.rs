@@ -26,7 +26,9 @@ mod update;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use effect::{Blame, CloseReason, Effect, Ending, LogOnRefusal, Outcome, SaslAnswer, Step};
+pub use effect::{
+    Blame, CloseReason, Effect, Ending, LogOnRefusal, NeededTls, Outcome, SaslAnswer, Step,
+};
 pub use refusal::{Refusal, refusal};
 pub use summary::Summary;
 pub use trail::{Answer, CLOSE_SESSION, CommandRecord, OPEN_SESSION, Parameters, UNKNOWN_COMMAND};
@@ -37,7 +39,7 @@ use crate::command::CommandError;
 use crate::reply::ReplyWriter;
 use crate::response_text::Text;
 use crate::wire::line::LineDecoder;
-use crate::{Policy, Secret};
+use crate::{Policy, RefusalId, Secret};
 use authorization::Authorization;
 use handed_on::HandedOn;
 use trail::Trail;
@@ -80,6 +82,10 @@ pub struct Session {
     summary: Summary,
     /// Unknown or malformed commands, one after the other.
     protocol_errors: u32,
+    /// What the next refusal is called. Boxed: few sessions have one.
+    refusal_id: Option<Box<RefusalId>>,
+    /// A log-on was refused because TLS is needed first, and nobody has taken note yet.
+    needed_tls: Option<NeededTls>,
     /// When the client was last heard, or had its answer.
     heard_at: Instant,
     /// The record of the commands, if somebody wants one.
@@ -126,6 +132,8 @@ impl Session {
                 ..Summary::default()
             },
             protocol_errors: 0,
+            refusal_id: None,
+            needed_tls: None,
             heard_at: now,
             trail: None,
             layer_pending: None,
@@ -164,6 +172,7 @@ impl Session {
                 policy: &self.policy,
                 link: &self.link,
                 summary: &mut self.summary,
+                refusal_id: &mut self.refusal_id,
                 trail: self.trail.as_deref_mut(),
                 reply: ReplyWriter::new(out, &self.policy),
             };
@@ -200,6 +209,7 @@ impl Session {
             policy: &self.policy,
             link: &self.link,
             summary: &mut self.summary,
+            refusal_id: &mut self.refusal_id,
             trail: self.trail.as_deref_mut(),
             reply: ReplyWriter::new(out, &self.policy),
         };
@@ -224,6 +234,18 @@ impl Session {
     /// What the log says of the session.
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// The next refusal of a log-on is called `id`, at the end of its reply where the policy
+    /// wants that. It counts for one refusal.
+    pub fn name_refusal(&mut self, id: RefusalId) {
+        self.refusal_id = Some(Box::new(id));
+    }
+
+    /// Whether a log-on was refused without an effect, because TLS is needed first; asked once
+    /// for each such refusal, after `next`.
+    pub fn take_needed_tls(&mut self) -> Option<NeededTls> {
+        self.needed_tls.take()
     }
 
     /// Whether a SASL exchange has begun and not ended. When it is not, an exchange that is
@@ -277,7 +299,13 @@ impl Session {
     /// C0005).
     fn refuse(&mut self, error: CommandError, out: &mut Vec<u8>) {
         let mut reply = ReplyWriter::new(out, &self.policy);
-        reply.err(None, error.text());
+        if error == CommandError::NeedsTls {
+            let id = self.refusal_id.take().map(|id| *id);
+            self.needed_tls = Some(NeededTls { id });
+            reply.err_naming(None, error.text(), id);
+        } else {
+            reply.err(None, error.text());
+        }
         if error.is_protocol_error() {
             self.protocol_errors += 1;
             if self.protocol_errors >= self.policy.protocol_errors_max {

@@ -3,18 +3,20 @@
 
 use super::trail::Trail;
 use super::{CloseReason, Effect, Link, State, Step, Summary};
-use crate::Policy;
 use crate::command::{Command, CommandError};
 use crate::policy::OverlongCommand;
 use crate::reply::ReplyWriter;
 use crate::response_text::Text;
 use crate::wire::line::{Line, LineDecoder};
+use crate::{Policy, RefusalId};
 
 /// What a verb may look at, and where its reply goes.
 pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     pub(super) link: &'a Link,
     pub(super) summary: &'a mut Summary,
+    /// What the next refusal is called.
+    pub(super) refusal_id: &'a mut Option<Box<RefusalId>>,
     /// Where a record of the session is kept, if one is.
     pub(super) trail: Option<&'a mut Trail>,
     pub(super) reply: ReplyWriter<'a>,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
+use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle};
 use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle, Upkeep};
+use mailroost_auth::{AcceptedDomains, Throttle, ThrottleRules};
 use mailroost_storage::{
     Directory as _, MaildropId, MaildropStore as _, MemoryStore, MessageId, NewUser, Staging,
     UserName,
@@ -82,6 +84,10 @@ impl Scene {
             store: store.clone(),
             directory: directory.clone(),
             passwords: Arc::new(accounts),
+            throttle: Arc::new(Throttle::new(
+                ThrottleRules::off(),
+                AcceptedDomains::default(),
+            )?),
             mechanisms: mechanisms.collect::<Result<_, _>>()?,
             policy: Arc::new(stage.settings.policy()),
             limits,

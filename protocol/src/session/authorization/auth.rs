@@ -38,7 +38,7 @@ pub(super) fn auth(
         .find(|mechanism| name.eq_ignore_ascii_case(mechanism.name.as_bytes()))
         .ok_or(CommandError::Unknown)?;
     if !offered(context.policy, context.link, mechanism) {
-        return Err(CommandError::WrongState);
+        return Err(CommandError::NeedsTls);
     }
     let answer = match initial_response {
         Some(_) if !mechanism.client_first => return Err(CommandError::InitialResponse),

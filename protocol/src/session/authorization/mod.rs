@@ -158,7 +158,8 @@ impl Authorization {
                 (Some(transaction::response_code(blame)), text)
             }
         };
-        context.reply.err(code, text);
+        let id = context.refusal_id.take().map(|id| *id);
+        context.reply.err_naming(code, text, id);
         context.summary.auth_failures += 1;
         if context.summary.auth_failures < u64::from(context.policy.auth_failures_max) {
             return None;

@@ -16,7 +16,7 @@ pub(super) fn user(
 ) -> Verdict {
     *state = Authorization::Fresh;
     if !plaintext_allowed(context.policy, context.link) {
-        return Err(CommandError::WrongState);
+        return Err(CommandError::NeedsTls);
     }
     let name = arguments.remainder().map_err(|error| match error {
         CommandError::ArgumentMissing => CommandError::Malformed,
