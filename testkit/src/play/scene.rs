@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle};
 use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle, Upkeep};
 use mailroost_auth::{AcceptedDomains, Throttle, ThrottleRules};
 use mailroost_storage::{
