@@ -147,14 +147,17 @@ impl From<StartError> for Failure {
                 io::ErrorKind::PermissionDenied => Status::NoPermission,
                 _ => Status::Unavailable,
             },
-            StartError::ProtocolLog { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Status::NoPermission,
-                _ => Status::CannotCreate,
-            },
+            StartError::Secret { source, .. } | StartError::ProtocolLog { source, .. } => {
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => Status::NoPermission,
+                    _ => Status::CannotCreate,
+                }
+            }
             StartError::Tls(_)
             | StartError::NoCertificate(_)
             | StartError::Site(_)
             | StartError::Gssapi(_)
+            | StartError::OAuth(_)
             | StartError::Hash(_)
             | StartError::Ntlm(_)
             | StartError::Upkeep(_) => Status::Config,

@@ -52,6 +52,8 @@ pub mod daemon;
 pub mod exit;
 pub mod gssapi;
 pub mod logging;
+mod mechanisms;
+mod oauth;
 mod password_sources;
 pub mod protocol_log;
 pub mod sealing_key;
@@ -66,4 +68,5 @@ pub use mailroost_protocol as protocol;
 pub use mailroost_storage as storage;
 
 pub use config::{Config, ConfigError, Security};
+pub use oauth::OAuthSetupError;
 pub use server::{Server, ServerBuilder, ServerError, ServerHandle, StartError};

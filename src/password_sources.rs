@@ -44,6 +44,9 @@ fn build(
     if let Some(key) = sealing_key(config)? {
         own = own.unsealing(key).map_err(NtlmError::from)?;
     }
+    if config.auth.scram.store {
+        own = own.keeping_scram_keys();
+    }
     if config.auth.source.is_empty() {
         return Ok(Arc::new(own));
     }

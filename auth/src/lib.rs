@@ -8,6 +8,7 @@ pub mod app_password;
 pub mod breaker;
 pub mod credential;
 pub mod extended_protection;
+pub mod external;
 #[cfg(feature = "gssapi")]
 pub mod gssapi;
 pub mod limits;
@@ -28,6 +29,7 @@ pub mod user_name;
 pub use breaker::Breaker;
 pub use credential::CredentialKind;
 pub use extended_protection::ExtendedProtection;
+pub use external::{CertificateName, External};
 pub use mechanism::{
     ClientCertificate, Exchange, Link, Mechanism, MechanismNameError, Mechanisms, Needs, Progress,
 };

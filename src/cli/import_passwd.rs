@@ -9,7 +9,7 @@ use mailroost_auth::source::passwd_file;
 use super::admin::with_server;
 use super::output::{Output, complain};
 use crate::config::Config;
-use crate::control::{Client, ClientError, FaultKind};
+use crate::control::{Client, ClientError, DerivedSecrets, FaultKind};
 use crate::exit::{Failure, Status};
 
 /// What became of the lines.
@@ -78,7 +78,7 @@ fn take(
                 return Ok(Ok(()));
             }
             client
-                .set_password(user, hash, None)
+                .set_password(user, hash, DerivedSecrets::default())
                 .map(|_| counts.replaced += 1)
         }
         Err(error) => Err(error),

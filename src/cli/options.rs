@@ -153,6 +153,22 @@ pub(super) enum UserCommand {
     },
     /// Other names and addresses of a user
     Alias(AliasCommand),
+    /// Lets a user open the maildrop of another
+    Grant {
+        /// Who shall be let in, with their own password
+        name: String,
+        /// Whose maildrop it is
+        #[structopt(long, value_name = "OWNER")]
+        open: String,
+    },
+    /// Takes such a right back; sessions that are open go on
+    Revoke {
+        /// Who was let in
+        name: String,
+        /// Whose maildrop it is
+        #[structopt(long, value_name = "OWNER")]
+        open: String,
+    },
     /// Removes a user with the maildrop and all its messages
     Remove { name: String },
 }

@@ -3,12 +3,15 @@
 use std::io::{self, IsTerminal, Read};
 
 use mailroost_auth::limits::PASSWORD_OCTETS_MAX;
-use mailroost_auth::{Argon2id, Cost, PasswordHasher, SealingError, SealingKey, Secret, ntlm};
+use mailroost_auth::{
+    Argon2id, Cost, PasswordHasher, SealingError, SealingKey, Secret, ntlm, prepared,
+};
 use mailroost_storage::MaildropId;
 use zeroize::Zeroizing;
 
 use super::options::NewPassword;
 use crate::config::Config;
+use crate::control::DerivedSecrets;
 use crate::exit::{Failure, Status};
 use crate::sealing_key;
 
@@ -18,6 +21,7 @@ pub(super) struct NewSecrets {
     /// Its hash; `None` if there shall be no password.
     pub hash: Option<String>,
     nt_hash: Option<NtHash>,
+    scram_keys: Option<String>,
 }
 
 /// An NT hash, and what seals it.
@@ -27,8 +31,21 @@ struct NtHash {
 }
 
 impl NewSecrets {
+    /// Whether anything is kept beside the hash.
+    pub(super) fn has_derived(&self) -> bool {
+        self.nt_hash.is_some() || self.scram_keys.is_some()
+    }
+
+    /// What is kept beside the hash, for the owner of a maildrop.
+    pub(super) fn derived(&self, maildrop: u64) -> Result<DerivedSecrets, Failure> {
+        Ok(DerivedSecrets {
+            nt_hash: self.sealed_nt_hash(maildrop)?,
+            scram_keys: self.scram_keys.clone(),
+        })
+    }
+
     /// The NT hash, sealed for the owner of a maildrop, if it shall be kept.
-    pub(super) fn sealed_nt_hash(&self, maildrop: u64) -> Result<Option<String>, Failure> {
+    fn sealed_nt_hash(&self, maildrop: u64) -> Result<Option<String>, Failure> {
         let sealed = self.nt_hash.as_ref();
         let sealed = sealed.map(|NtHash { hash, key }| key.seal(hash, MaildropId(maildrop)));
         let failed = |error: SealingError| Failure::new(Status::OsError, error.to_string());
@@ -44,7 +61,7 @@ pub(super) fn new_secrets(options: &NewPassword, config: &Config) -> Result<NewS
     if let Some(hash) = &options.hash {
         return Ok(NewSecrets {
             hash: Some(hash.clone()),
-            nt_hash: None,
+            ..NewSecrets::default()
         });
     }
     let key = options.nt_hash.then(|| sealing_key(config)).transpose()?;
@@ -56,10 +73,13 @@ pub(super) fn new_secrets(options: &NewPassword, config: &Config) -> Result<NewS
     let data = |error: mailroost_auth::HashError| Failure::new(Status::Data, error.to_string());
     let hasher = Argon2id::new(cost(config)?).map_err(data)?;
     let nt_hash = key.map(|key| nt_hash_of(&password, key)).transpose()?;
-    let hash = hasher.hash(&Secret::from(password.to_vec()));
+    // In the form in which it is compared (RFC 4616 s2, RFC 5802 s2.2).
+    let password = prepared::new_password(&Secret::from(password.to_vec()));
+    let scram_keys = config.auth.scram.new_keys(&password).map_err(data)?;
     Ok(NewSecrets {
-        hash: Some(hash.map_err(data)?),
+        hash: Some(hasher.hash(&password).map_err(data)?),
         nt_hash,
+        scram_keys,
     })
 }
 

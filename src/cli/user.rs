@@ -9,6 +9,7 @@ use super::options::{AliasCommand, SiteOption, UserCommand};
 use super::output::{Output, moment};
 use super::password::new_secrets;
 use crate::calendar::DAY_SECS;
+use crate::config::Config;
 use crate::control::{AliasChange, Limit, SiteChange, UsageRow, UserChanges, UserRow};
 use crate::exit::{Failure, Status};
 
@@ -27,8 +28,9 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             };
             with_server(config, move |mut client| {
                 let user = client.add_user(&name, secrets.hash.clone())?;
-                if let Some(nt_hash) = secrets.sealed_nt_hash(user.maildrop)? {
-                    client.set_password(&name, secrets.hash, Some(nt_hash))?;
+                if secrets.has_derived() {
+                    let derived = secrets.derived(user.maildrop)?;
+                    client.set_password(&name, secrets.hash, derived)?;
                 }
                 if changes != UserChanges::default() {
                     client.set_user(&name, changes)?;
@@ -39,8 +41,8 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
         UserCommand::Passwd { name, password } => {
             let secrets = new_secrets(&password, &config)?;
             with_server(config, move |mut client| {
-                let nt_hash = secrets.sealed_nt_hash(client.user(&name)?.maildrop)?;
-                Ok(client.set_password(&name, secrets.hash, nt_hash)?)
+                let derived = secrets.derived(client.user(&name)?.maildrop)?;
+                Ok(client.set_password(&name, secrets.hash, derived)?)
             })?;
         }
         UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace)?,
@@ -69,6 +71,8 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
                 Ok(client.set_user(&name, changes)?)
             })?;
         }
+        UserCommand::Grant { name, open } => delegate(config, name, open, AliasChange::Add)?,
+        UserCommand::Revoke { name, open } => delegate(config, name, open, AliasChange::Remove)?,
         UserCommand::Set {
             name,
             pop_enabled,
@@ -84,6 +88,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
                 sizes: exact_rfc822_size.map(|option| option.0),
                 site: site.map(of_site).or(no_site.then_some(SiteChange::Any)),
                 alias: None,
+                delegate: None,
                 quota_octets: limits.quota_octets.map(|option| option.0),
                 quota_messages: limits.quota_messages.map(|option| option.0),
                 retain_read_secs: limits.retain_read.map(|option| option.0),
@@ -103,6 +108,24 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
     Ok(())
 }
 
+/// A right of `name` to the maildrop of `owner`. Both have to be there.
+fn delegate(
+    config: Config,
+    name: String,
+    owner: String,
+    change: fn(String) -> AliasChange,
+) -> Result<(), Failure> {
+    with_server(config, move |mut client| {
+        let delegate = client.user(&name)?.name;
+        let changes = UserChanges {
+            delegate: Some(change(delegate)),
+            ..UserChanges::default()
+        };
+        client.set_user(&owner, changes)?;
+        Ok(())
+    })
+}
+
 fn of_site(option: SiteOption) -> SiteChange {
     SiteChange::Of(option.0.into())
 }
@@ -110,10 +133,11 @@ fn of_site(option: SiteOption) -> SiteChange {
 fn show(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
     let exact = user.exact_rfc822_size.map_or("default", yes_or_no);
     let exact = format!("{exact} (in effect: {})", yes_or_no(user.exact_in_effect));
-    let aliases = match user.aliases.as_slice() {
+    let list = |names: &[String]| match names {
         [] => "none".to_owned(),
-        aliases => aliases.join(", "),
+        names => names.join(", "),
     };
+    let (aliases, delegates) = (list(&user.aliases), list(&user.delegates));
     let octets = limit(user.quota_octets, usage.octets_limit, 1);
     let messages = limit(user.quota_messages, usage.messages_limit, 1);
     let read = limit(user.retain_read_secs, usage.read_secs, DAY_SECS);
@@ -121,12 +145,14 @@ fn show(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
     let used = format!("{} messages, {} octets", usage.messages, usage.octets);
     let created = moment(user.created_secs);
     let maildrop = user.maildrop.to_string();
-    let table: [(&str, &str); 15] = [
+    let table: [(&str, &str); 17] = [
         ("name", &user.name),
         ("aliases", &aliases),
+        ("delegates", &delegates),
         ("maildrop", &maildrop),
         ("password", if user.password { "set" } else { "none" }),
         ("nt_hash", if user.nt_hash { "kept" } else { "none" }),
+        ("scram_keys", if user.scram_keys { "kept" } else { "none" }),
         ("pop_enabled", yes_or_no(user.pop_enabled)),
         (
             "use_protocol_defaults",

@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     somebody_can_log_on(config)?;
     warning_text(config)?;
     super::gssapi::check(config)?;
+    super::sasl::check(config)?;
     super::site::check(config)?;
     super::source::check(config)?;
     super::ntlm::check(config)?;
@@ -192,6 +193,7 @@ fn loadable(
         provider: config.tls.provider.into(),
         minimum: config.tls.minimum_version.into(),
         certificates: vec![files.clone()],
+        ..TlsSettings::default()
     };
     let (section, key, why) = match ReloadableAcceptor::new(settings) {
         Ok(_) => return Ok(()),

@@ -12,6 +12,7 @@ mod origin;
 mod print;
 mod protocol;
 mod protocol_log;
+mod sasl;
 mod section;
 mod sections;
 mod site;
@@ -41,11 +42,15 @@ pub use protocol::{
     Separators, SortOrder,
 };
 pub use protocol_log::{FileSize, ProtocolLogSettings, RollOver};
+pub use sasl::{
+    CertificateField, ExternalSettings, FingerprintOf, HttpsUrl, OAuthSettings, ScramSettings,
+    TokenAlgorithm,
+};
 pub use section::Entry;
 pub use sections::{
-    AuthSettings, CertificateSettings, ExtendedProtectionPolicy, ListenerSettings, LogForm,
-    LogLevel, LogSettings, MechanismName, Security, ServerSettings, StoreSettings, TlsProvider,
-    TlsSettings, TlsVersion,
+    AuthSettings, CertificateSettings, ClientCertificates, ExtendedProtectionPolicy,
+    ListenerSettings, LogForm, LogLevel, LogSettings, MechanismName, Security, ServerSettings,
+    StoreSettings, TlsProvider, TlsSettings, TlsVersion,
 };
 pub use site::{HostName, SiteName, SiteSecurity, SiteSettings};
 pub use source::{OnWrongPassword, SourceKind, SourceSettings};
@@ -229,6 +234,7 @@ impl Config {
         tls::TlsSettings {
             provider: self.tls.provider.into(),
             minimum: self.tls.minimum_version.into(),
+            clients: self.tls.client_policy(),
             certificates: std::iter::once(first).chain(others).collect(),
         }
     }
@@ -277,6 +283,11 @@ impl Config {
             &mut self.protocol_log.folder,
             &mut self.quota.warning_file,
             &mut self.auth.gssapi.keytab,
+            &mut self.auth.scram.secret_file,
+            &mut self.auth.oauth.jwks_file,
+            &mut self.auth.oauth.client_secret_file,
+            &mut self.auth.oauth.ca_file,
+            &mut tls.client_ca,
             &mut tls.certificate,
             &mut tls.key,
             &mut tls.password_file,
@@ -339,6 +350,9 @@ impl Config {
             one("auth.gssapi", &self.auth.gssapi),
             one("auth.ntlm", &self.auth.ntlm),
             one("auth.throttle", &self.auth.throttle),
+            one("auth.scram", &self.auth.scram),
+            one("auth.oauth", &self.auth.oauth),
+            one("auth.external", &self.auth.external),
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),

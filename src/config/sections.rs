@@ -7,6 +7,7 @@ use mailroost_auth::{Cost, ExtendedProtection, HashError};
 
 use super::gssapi::GssapiSettings;
 use super::ntlm::NtlmSection;
+use super::sasl::{ExternalSettings, OAuthSettings, ScramSettings};
 use super::section::section;
 use super::site::SiteName;
 use super::source::SourceSettings;
@@ -71,6 +72,11 @@ section! {
         key: Option<PathBuf> = None,
         /// A file whose first line is the password of the key or of the PKCS#12 file.
         password_file: Option<PathBuf> = None,
+        /// The authorities (PEM) whose certificates of clients are trusted.
+        client_ca: Option<PathBuf> = None,
+        /// "none": clients are not asked for certificates. "request": they are, and one that is not
+        /// trusted counts as none. "require": who has no trusted one is refused.
+        client_certificates: ClientCertificates = ClientCertificates::None,
         /// How long before a certificate ends the log begins to warn of it.
         expiry_warning: Days<0, 365> = Days::fixed(21),
     }
@@ -117,6 +123,12 @@ section! {
         ntlm: NtlmSection = NtlmSection::default(),
         /// Who fails to log on has to wait.
         throttle: ThrottleSettings = ThrottleSettings::default(),
+        /// Keys of SCRAM: see [auth.scram].
+        scram: ScramSettings = ScramSettings::default(),
+        /// Bearer tokens: see [auth.oauth].
+        oauth: OAuthSettings = OAuthSettings::default(),
+        /// Certificates of clients: see [auth.external].
+        external: ExternalSettings = ExternalSettings::default(),
     }
 }
 
@@ -169,6 +181,18 @@ choice! {
 }
 
 choice! {
+    /// Whether clients are asked for certificates.
+    pub enum ClientCertificates {
+        /// They are not.
+        None = "none",
+        /// They are, and may have none.
+        Request = "request",
+        /// They are, and must have one.
+        Require = "require",
+    }
+}
+
+choice! {
     /// A version of the protocol.
     pub enum TlsVersion {
         /// TLS 1.2.
@@ -187,6 +211,16 @@ choice! {
         Plain = "PLAIN",
         /// MS-NLMP.
         Ntlm = "NTLM",
+        /// RFC 7677.
+        ScramSha256 = "SCRAM-SHA-256",
+        /// RFC 7677, bound to the TLS connection.
+        ScramSha256Plus = "SCRAM-SHA-256-PLUS",
+        /// RFC 7628.
+        OAuthBearer = "OAUTHBEARER",
+        /// What Google and Microsoft had before it.
+        XOAuth2 = "XOAUTH2",
+        /// RFC 4422 appendix A.
+        External = "EXTERNAL",
     }
 }
 
@@ -273,6 +307,17 @@ macro_rules! names_a_certificate {
 }
 
 names_a_certificate!(TlsSettings CertificateSettings ListenerSettings);
+
+impl TlsSettings {
+    /// Whose certificates are asked for.
+    pub(crate) fn client_policy(&self) -> tls::ClientPolicy {
+        match (self.client_certificates, &self.client_ca) {
+            (ClientCertificates::Request, Some(ca)) => tls::ClientPolicy::Request(ca.clone()),
+            (ClientCertificates::Require, Some(ca)) => tls::ClientPolicy::Require(ca.clone()),
+            (ClientCertificates::None, _) | (_, None) => tls::ClientPolicy::Ignore,
+        }
+    }
+}
 
 impl AuthSettings {
     /// Whether nothing differs that needs a restart: the throttle's rules are taken up.

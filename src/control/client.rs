@@ -14,7 +14,8 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::codec::{CHUNK_OCTETS, ControlCodec, Frame};
 use super::protocol::{
-    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, TreeNode, UserChanges, UserRow,
+    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, TreeNode, UserChanges,
+    UserRow,
 };
 use super::refusals::{BanRow, RefusalRow};
 use crate::exit::{Failure, Status};
@@ -162,8 +163,8 @@ impl Client {
         })
     }
 
-    /// Replaces a user's password hash; with `None` no password will do. `nt_hash` is that of
-    /// the same password, sealed; with `None` there is none any more.
+    /// Replaces a user's password hash; with `None` no password will do. What is not in
+    /// `derived` is not kept any more.
     ///
     /// # Errors
     /// `NoSuchUser`, `Invalid`.
@@ -171,12 +172,12 @@ impl Client {
         &mut self,
         name: &str,
         password_hash: Option<String>,
-        nt_hash: Option<String>,
+        derived: DerivedSecrets,
     ) -> Result<UserRow, ClientError> {
         self.ask_user(&Request::SetPassword {
             name: name.into(),
             password_hash,
-            nt_hash,
+            derived,
         })
     }
 

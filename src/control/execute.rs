@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
 use super::credential;
 use super::protocol::{
-    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges, UserRow,
+    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes,
+    UserChanges, UserRow,
 };
 use super::upkeep;
 use crate::server::{ServerError, ServerHandle, blocking, stage};
@@ -102,11 +103,11 @@ impl Conversation {
             Request::SetPassword {
                 name,
                 password_hash,
-                nt_hash,
+                derived,
             } => {
                 check_hash(server, password_hash.clone()).await?;
                 update(server, &name, |user| {
-                    set_password(user, password_hash, nt_hash);
+                    set_password(user, password_hash, derived);
                     Ok(())
                 })
                 .await?
@@ -309,22 +310,30 @@ async fn check_hash(server: &ServerHandle, password_hash: Option<String>) -> Res
 }
 
 /// What was made of the old password proves nothing any more.
-fn set_password(user: &mut User, password_hash: Option<String>, nt_hash: Option<String>) {
+fn set_password(user: &mut User, password_hash: Option<String>, derived: DerivedSecrets) {
     user.password_hash = password_hash;
     user.credentials.retain(|credential| match credential.kind {
         StoredCredential::ScramSha256 | StoredCredential::NtHash => false,
         StoredCredential::AppPassword => true,
     });
-    user.credentials.extend(nt_hash.map(|value| {
-        Credential {
-            kind: StoredCredential::NtHash,
+    let age = SystemTime::UNIX_EPOCH.elapsed();
+    let created_secs = age.map_or(0, |age| age.as_secs());
+    let DerivedSecrets {
+        nt_hash,
+        scram_keys,
+    } = derived;
+    let kept = [
+        (StoredCredential::NtHash, nt_hash),
+        (StoredCredential::ScramSha256, scram_keys),
+    ];
+    for (kind, value) in kept {
+        user.credentials.extend(value.map(|value| Credential {
+            kind,
             label: "password".into(),
             value,
-            created_secs: SystemTime::UNIX_EPOCH
-                .elapsed()
-                .map_or(0, |age| age.as_secs()),
-        }
-    }));
+            created_secs,
+        }));
+    }
 }
 
 async fn update(
@@ -372,6 +381,9 @@ fn change(user: &mut User, changes: UserChanges) -> Result<(), Fault> {
         if let Some(limit) = limit {
             *place = limit.stored();
         }
+    }
+    if let Some(delegate) = changes.delegate {
+        upkeep::change_delegate(user, delegate)?;
     }
     match changes.alias {
         Some(alias) => upkeep::change_alias(user, alias),

@@ -32,7 +32,7 @@ mod upkeep;
 pub use client::{Client, ClientError};
 pub use credential::AppPasswordRow;
 pub use protocol::{
-    Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
+    DerivedSecrets, Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
 };
 pub use refusals::{BanRow, RefusalRow};
 pub use remote::{RemoteBodies, RemoteStore};

@@ -2,7 +2,7 @@
 
 use mailroost_actors::Node;
 use mailroost_storage::{
-    BodyFacts, MessageRecord, StoreError, StoreErrorKind, StoredCredential, User,
+    BodyFacts, MessageRecord, StoreError, StoreErrorKind, StoredCredential, User, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub(super) enum Request {
         name: String,
         password_hash: Option<String>,
         #[serde(default)]
-        nt_hash: Option<String>,
+        derived: DerivedSecrets,
     },
     /// Change what else is kept of a user.
     SetUser { name: String, changes: UserChanges },
@@ -107,6 +107,9 @@ pub struct UserChanges {
     pub site: Option<SiteChange>,
     /// One alias more or less.
     pub alias: Option<AliasChange>,
+    /// One delegate more or less, by canonical name.
+    #[serde(default)]
+    pub delegate: Option<AliasChange>,
     /// The quota in octets.
     pub quota_octets: Option<Limit>,
     /// The quota in messages.
@@ -229,6 +232,9 @@ pub struct UserRow {
     /// Whether its NT hash is kept, for NTLM.
     #[serde(default)]
     pub nt_hash: bool,
+    /// Whether its keys of SCRAM are kept.
+    #[serde(default)]
+    pub scram_keys: bool,
     /// Whether the user may log on.
     pub pop_enabled: bool,
     /// Whether the overrides below do not act.
@@ -241,6 +247,9 @@ pub struct UserRow {
     pub site: Option<String>,
     /// Other names and addresses.
     pub aliases: Vec<String>,
+    /// Who else may open the maildrop.
+    #[serde(default)]
+    pub delegates: Vec<String>,
     /// The quota in octets.
     pub quota_octets: Limit,
     /// The quota in messages.
@@ -262,14 +271,13 @@ impl UserRow {
             name: user.name.as_str().to_owned(),
             maildrop: user.maildrop.0,
             password: user.password_hash.is_some(),
-            nt_hash: (user.credentials.iter())
-                .any(|credential| credential.kind == StoredCredential::NtHash),
+            nt_hash: keeps(&user, StoredCredential::NtHash),
+            scram_keys: keeps(&user, StoredCredential::ScramSha256),
             pop_enabled: user.pop_enabled,
             exact_rfc822_size: user.exact_rfc822_size,
             site: user.site.map(Into::into),
-            aliases: (user.aliases.iter())
-                .map(|alias| alias.as_str().to_owned())
-                .collect(),
+            aliases: texts(&user.aliases),
+            delegates: texts(&user.delegates),
             quota_octets: Limit::from_stored(user.quota.octets),
             quota_messages: Limit::from_stored(user.quota.messages),
             retain_read_secs: Limit::from_stored(user.retention.read_secs),
@@ -277,6 +285,26 @@ impl UserRow {
             created_secs: user.created_secs,
         }
     }
+}
+
+fn keeps(user: &User, kind: StoredCredential) -> bool {
+    user.credentials
+        .iter()
+        .any(|credential| credential.kind == kind)
+}
+
+fn texts(names: &[UserName]) -> Vec<String> {
+    names.iter().map(|name| name.as_str().to_owned()).collect()
+}
+
+/// What is kept of a password beside its hash, for mechanisms that do not reveal it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedSecrets {
+    /// The NT hash, sealed, for NTLM.
+    pub nt_hash: Option<String>,
+    /// The keys of SCRAM-SHA-256, as RFC 5803 writes them.
+    pub scram_keys: Option<String>,
 }
 
 /// A message in a listing.

@@ -14,7 +14,8 @@ use super::execute::pump;
 use super::protocol::Request;
 use super::server::may_administer;
 use super::{
-    Client, ClientError, ControlSocket, FaultKind, RemoteBodies, RemoteStore, serve_connection,
+    Client, ClientError, ControlSocket, DerivedSecrets, FaultKind, RemoteBodies, RemoteStore,
+    serve_connection,
 };
 use crate::server::Server;
 use bytes::BytesMut;
@@ -163,7 +164,7 @@ fn a_hash_that_could_not_be_checked_is_refused() {
         let nonsense = Some("$argon2id$nonsense".to_owned());
         [
             client
-                .set_password("ann", nonsense.clone(), None)
+                .set_password("ann", nonsense.clone(), DerivedSecrets::default())
                 .unwrap_err(),
             client.add_user("bob", nonsense).unwrap_err(),
             client.user("bob").unwrap_err(),

@@ -47,7 +47,7 @@ impl Limit {
     }
 }
 
-/// What can be changed of a user's aliases.
+/// What can be changed of a user's aliases or delegates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AliasChange {
@@ -253,6 +253,29 @@ pub(super) async fn retain(
     }
     rows.retain(RetainedRow::is_worth_telling);
     Ok(Reply::Retained { rows, last })
+}
+
+/// Changes who else may open a user's maildrop. A right that is there already is no error.
+pub(super) fn change_delegate(user: &mut User, change: AliasChange) -> Result<(), Fault> {
+    let name = |text: &str| UserName::new(text).map_err(ServerError::from);
+    match change {
+        AliasChange::Add(delegate) => {
+            let delegate = name(&delegate)?;
+            if delegate != user.name && !user.delegates.contains(&delegate) {
+                user.delegates.push(delegate);
+            }
+        }
+        AliasChange::Remove(delegate) => {
+            let delegate = name(&delegate)?;
+            let before = user.delegates.len();
+            user.delegates.retain(|known| *known != delegate);
+            if user.delegates.len() == before {
+                let message = format!("{delegate} has no right to the maildrop of {}", user.name);
+                return Err(Fault::new(FaultKind::Gone, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Changes a user's aliases.

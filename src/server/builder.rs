@@ -6,20 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
 use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle, Upkeep};
-use mailroost_auth::{
-    AcceptedDomains, AnyHash, Argon2id, Mechanism, PasswordSource, Plain, Throttle,
-};
+use mailroost_auth::{AcceptedDomains, AnyHash, Argon2id, Mechanism, PasswordSource, Throttle};
 use mailroost_protocol::Policy;
 use mailroost_storage::{Directory, MaildropStore};
 
 use super::StartError;
 use super::certificates::Certificates;
 use super::handle::{Parts, ServerHandle};
-use super::ntlm;
 use super::sockets::{Bound, bind};
 use super::watch;
-use crate::config::{AuthSettings, Config, ListenerSettings, MechanismName, Security};
-use crate::gssapi;
+use crate::config::{Config, ListenerSettings, Security};
+use crate::mechanisms::mechanisms_of;
 use crate::password_sources::{password_source, waiting_threads};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
@@ -154,10 +151,6 @@ impl ServerBuilder {
             config.listener = listeners;
         }
         let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
-        let mechanisms = match self.mechanisms {
-            Some(mechanisms) => mechanisms,
-            None => own_mechanisms(config.auth.clone()).await?,
-        };
         let sockets = match self.sockets {
             Some(sockets) => sockets,
             None => bind(&config.listener)?,
@@ -169,6 +162,10 @@ impl ServerBuilder {
         let log = self
             .log
             .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
+        let mechanisms = match self.mechanisms {
+            Some(mechanisms) => mechanisms,
+            None => own_mechanisms(&config, &log).await?,
+        };
         let mut limits = config.limits.limits();
         let passwords = match self.passwords {
             Some(passwords) => passwords,
@@ -262,22 +259,14 @@ fn domains_of(config: &Config) -> AcceptedDomains {
 }
 
 /// Those that the settings name, made away from the threads that serve sockets.
-async fn own_mechanisms(auth: AuthSettings) -> Result<Vec<Arc<dyn Mechanism>>, StartError> {
-    let made = actix_rt::task::spawn_blocking(move || mechanisms_of(&auth));
+async fn own_mechanisms(
+    config: &Config,
+    log: &slog::Logger,
+) -> Result<Vec<Arc<dyn Mechanism>>, StartError> {
+    let (config, log) = (config.clone(), log.clone());
+    let made = actix_rt::task::spawn_blocking(move || mechanisms_of(&config, &log));
     made.await
         .unwrap_or_else(|panic| Err(StartError::Tree(io::Error::other(panic))))
-}
-
-/// The table of the mechanisms that come with the server. Blocks: some have files.
-fn mechanisms_of(auth: &AuthSettings) -> Result<Vec<Arc<dyn Mechanism>>, StartError> {
-    let mechanism = |name: &MechanismName| -> Result<Arc<dyn Mechanism>, StartError> {
-        Ok(match name {
-            MechanismName::Gssapi => gssapi::mechanism(auth)?,
-            MechanismName::Plain => Arc::new(Plain),
-            MechanismName::Ntlm => ntlm::mechanism(auth)?,
-        })
-    };
-    auth.mechanisms.iter().map(mechanism).collect()
 }
 
 fn workers_of(config: &Config) -> usize {

@@ -17,6 +17,7 @@ use mailroost_auth::HashError;
 use mailroost_storage::{StoreError, UserNameError};
 
 use crate::gssapi::GssapiSetupError;
+use crate::oauth::OAuthSetupError;
 use crate::site::SiteError;
 use crate::tls::TlsSetupError;
 use crate::upkeep::UpkeepError;
@@ -25,7 +26,7 @@ pub use builder::ServerBuilder;
 pub use handle::{Reloaded, ServerHandle};
 pub use intake::{blocking, stage};
 pub use ntlm::NtlmError;
-pub(crate) use ntlm::sealing_key;
+pub(crate) use ntlm::{mechanism as ntlm_mechanism, sealing_key};
 pub use sockets::{Bound, bind};
 
 /// A POP3 server to be.
@@ -72,6 +73,17 @@ pub enum StartError {
     /// NTLM cannot be offered.
     #[error(transparent)]
     Ntlm(#[from] NtlmError),
+    /// Tokens cannot be checked.
+    #[error(transparent)]
+    OAuth(#[from] OAuthSetupError),
+    /// A secret of the server cannot be read or made.
+    #[error("the secret in {}: {source}", file.display())]
+    Secret {
+        /// Where it should be.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The protocol log cannot be kept.
     #[error("cannot keep a protocol log in {}: {source}", folder.display())]
     ProtocolLog {

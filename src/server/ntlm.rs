@@ -30,7 +30,7 @@ pub enum NtlmError {
 }
 
 /// The mechanism.
-pub(super) fn mechanism(auth: &AuthSettings) -> Result<Arc<dyn Mechanism>, NtlmError> {
+pub(crate) fn mechanism(auth: &AuthSettings) -> Result<Arc<dyn Mechanism>, NtlmError> {
     let settings = auth.ntlm_settings()?;
     let ntlm = &auth.ntlm;
     match (ntlm.helper_command(), &ntlm.key_file) {

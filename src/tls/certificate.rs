@@ -104,6 +104,14 @@ impl CertificateFiles {
     }
 }
 
+/// The certificates in a file (PEM), which vouch for others.
+pub(super) fn authorities(path: &Path) -> Result<Vec<X509>, CertificateError> {
+    let contents = file::read(path)?;
+    let (first, mut others) = pem::chain(path, &contents.octets)?;
+    others.insert(0, first);
+    Ok(others)
+}
+
 /// A certificate that is ready to be served. A clone shares the key.
 #[derive(Clone)]
 pub(super) struct LoadedCertificate {

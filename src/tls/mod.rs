@@ -5,6 +5,7 @@
 //! certificate, tells neither version nor cipher, and leaves the choice of ciphers to the platform.
 
 mod certificate;
+mod clients;
 mod native_provider;
 mod openssl_provider;
 mod reload;
@@ -12,6 +13,7 @@ mod self_signed;
 mod server_names;
 
 pub use certificate::{CertificateError, CertificateFacts, CertificateFiles};
+pub use clients::ClientPolicy;
 pub use reload::{MinimumVersion, Provider, ReloadableAcceptor, TlsSettings, TlsSetupError};
 pub use self_signed::{LOOPBACK_NAMES, SelfSigned, self_signed};
 

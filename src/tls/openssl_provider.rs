@@ -13,6 +13,7 @@ use openssl::ssl::{
 use tokio_openssl::SslStream;
 
 use super::certificate::{self, CertificateError, LoadedCertificate};
+use super::clients::{Asking, client_certificate};
 use super::reload::MinimumVersion;
 use super::server_names::ServerNames;
 
@@ -47,12 +48,13 @@ impl OpensslAcceptor {
         first: &LoadedCertificate,
         others: &[LoadedCertificate],
         minimum: MinimumVersion,
+        asking: Option<&Asking>,
     ) -> Result<Self, CertificateError> {
-        let mut builder = context(first, minimum)?;
+        let mut builder = context(first, minimum, asking)?;
         let mut names = ServerNames::new();
         names.add(&first.facts.names, &None);
         for other in others {
-            let context = context(other, minimum)?.build().into_context();
+            let context = context(other, minimum, asking)?.build().into_context();
             names.add(&other.facts.names, &Some(context));
         }
         builder.set_servername_callback(move |ssl, _alert| {
@@ -84,7 +86,7 @@ impl TlsAcceptor for OpensslAcceptor {
                     tls_server_end_point: ssl.certificate().and_then(certificate::server_end_point),
                     tls_exporter: exporter(ssl),
                     tls_unique: unique(ssl),
-                    client_certificate: None,
+                    client_certificate: client_certificate(ssl),
                 },
                 io: Box::new(stream),
             })
@@ -98,6 +100,7 @@ impl TlsAcceptor for OpensslAcceptor {
 fn context(
     loaded: &LoadedCertificate,
     minimum: MinimumVersion,
+    asking: Option<&Asking>,
 ) -> Result<SslAcceptorBuilder, CertificateError> {
     let build = || -> Result<SslAcceptorBuilder, ErrorStack> {
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
@@ -119,6 +122,9 @@ fn context(
         }
         builder.set_private_key(&loaded.key)?;
         builder.check_private_key()?;
+        if let Some(asking) = asking {
+            asking.put(&mut builder)?;
+        }
         Ok(builder)
     };
     build().map_err(|error| loaded.facts.files.refused(certificate::reasons(&error)))

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor};
 
 use super::certificate::{CertificateError, CertificateFacts, CertificateFiles, LoadedCertificate};
+use super::clients::{Asking, ClientPolicy};
 use super::native_provider::NativeAcceptor;
 use super::openssl_provider::OpensslAcceptor;
 
@@ -38,6 +39,8 @@ pub struct TlsSettings {
     pub minimum: MinimumVersion,
     /// The certificates; the first is the default. native-tls serves exactly one.
     pub certificates: Vec<CertificateFiles>,
+    /// Whether clients are asked for theirs.
+    pub clients: ClientPolicy,
 }
 
 /// Why there is no TLS with these settings.
@@ -56,6 +59,9 @@ pub enum TlsSetupError {
     /// The provider does not have that version.
     #[error("native-tls serves TLS 1.2 and no newer one; openssl serves TLS 1.3")]
     MinimumTooHigh,
+    /// The provider cannot ask clients for certificates.
+    #[error("native-tls as a server asks clients for no certificates; openssl does")]
+    NoClientCertificates,
     /// Something is wrong with one of them.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -71,6 +77,7 @@ pub struct ReloadableAcceptor {
 struct Serving {
     settings: TlsSettings,
     loaded: Vec<LoadedCertificate>,
+    asking: Option<Asking>,
     acceptor: Box<dyn TlsAcceptor>,
 }
 
@@ -85,21 +92,34 @@ impl Serving {
             if settings.minimum == MinimumVersion::Tls13 {
                 return Err(TlsSetupError::MinimumTooHigh);
             }
+            if settings.clients != ClientPolicy::Ignore {
+                return Err(TlsSetupError::NoClientCertificates);
+            }
         }
         let loaded = settings.certificates.iter().map(CertificateFiles::load);
         let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
-        Self::new(settings, loaded)
+        let asking = settings.clients.load()?;
+        Self::new(settings, loaded, asking)
     }
 
-    fn new(settings: TlsSettings, loaded: Vec<LoadedCertificate>) -> Result<Self, TlsSetupError> {
+    fn new(
+        settings: TlsSettings,
+        loaded: Vec<LoadedCertificate>,
+        asking: Option<Asking>,
+    ) -> Result<Self, TlsSetupError> {
         let (first, others) = loaded.split_first().ok_or(TlsSetupError::NoCertificate)?;
         let acceptor: Box<dyn TlsAcceptor> = match settings.provider {
-            Provider::Openssl => Box::new(OpensslAcceptor::new(first, others, settings.minimum)?),
+            Provider::Openssl => {
+                let acceptor =
+                    OpensslAcceptor::new(first, others, settings.minimum, asking.as_ref())?;
+                Box::new(acceptor)
+            }
             Provider::NativeTls => Box::new(NativeAcceptor::new(first)?),
         };
         Ok(Self {
             settings,
             loaded,
+            asking,
             acceptor,
         })
     }
@@ -140,7 +160,10 @@ impl ReloadableAcceptor {
     /// # Errors
     /// If the TLS library fails; then nothing is changed.
     pub fn renew_ticket_keys(&self) -> Result<(), TlsSetupError> {
-        self.change(|serving| Serving::new(serving.settings.clone(), serving.loaded.clone()))
+        self.change(|serving| {
+            let asking = serving.asking.clone();
+            Serving::new(serving.settings.clone(), serving.loaded.clone(), asking)
+        })
     }
 
     fn change(

@@ -39,6 +39,7 @@ fn settings(provider: Provider, certificates: Vec<CertificateFiles>) -> TlsSetti
         provider,
         minimum: MinimumVersion::Tls12,
         certificates,
+        ..TlsSettings::default()
     }
 }
 

@@ -53,6 +53,14 @@ impl KeyRing {
         }
     }
 
+    /// Whether these octets are a JWK set with keys that can be used.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(document: &[u8]) -> Result<(), String> {
+        key::parse_set(document).map(drop)
+    }
+
     /// With another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
