@@ -1,12 +1,14 @@
 //! Measures the sled store: `store_figures FOLDER [MAILDROPS MESSAGES_EACH]`, in release. It fills
 //! FOLDER, which must not be there, with 10,000 maildrops of 100 messages, and removes it at the
-//! end. The figures in ARCHITECTURE.md come from here.
+//! end; with `keep` instead of numbers it measures kept and shared bodies alone. The figures in
+//! ARCHITECTURE.md come from here.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "for people, and it may fail"
 )]
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -43,6 +45,10 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("hold") => hold(&folder),
         Some("measure") => measure_open(&folder),
+        Some("keep") => {
+            keep_and_purge(&folder);
+            share(&folder);
+        }
         Some(_) | None => everything(&folder, number(1, 10_000), number(2, 100)),
     }
 }
@@ -66,6 +72,8 @@ fn everything(folder: &Path, maildrops: u64, messages_each: u64) {
     deliver(folder, 16, 500);
     remove_all(folder);
     fs::remove_dir_all(folder).unwrap();
+    keep_and_purge(folder);
+    share(folder);
 }
 
 /// Users and messages, nothing synced.
@@ -264,6 +272,101 @@ fn remove_all(folder: &Path) {
         "disk after: index {}",
         mebibytes(disk_use(&folder.join("index")))
     );
+}
+
+/// 20,000 messages of 16 KiB: removed and kept, then purged.
+fn keep_and_purge(folder: &Path) {
+    let store = SledStore::open(folder, options()).unwrap();
+    let id = add_user(&store, "keeper");
+    let mut octets = b"Subject: sixteen\r\n\r\n".to_vec();
+    octets.resize((16 << 10) - 2, b'x');
+    octets.extend_from_slice(b"\r\n");
+    let mut maildrop = store.open_maildrop(id).unwrap();
+    for _ in 0..200 {
+        let batch = (0..100).map(|_| staged(&store, &octets)).collect();
+        maildrop.deliver(batch).unwrap();
+    }
+    let told = |what: &str| {
+        let (all, index) = (disk_use(folder), disk_use(&folder.join("index")));
+        println!(
+            "disk {what}: {}, of it index {}",
+            mebibytes(all),
+            mebibytes(index)
+        );
+    };
+    told("before a removal of 20,000 messages of 16 KiB");
+    let messages: Vec<_> = maildrop.messages().iter().map(|record| record.id).collect();
+    let removal = Removal {
+        at_secs: 1,
+        session: Some("figures".into()),
+        keep: true,
+    };
+    let begun = Instant::now();
+    for part in messages.chunks(100) {
+        maildrop.remove(part, &removal).unwrap();
+    }
+    println!("removed and kept, 100 at a time: {:?}", begun.elapsed());
+    told("after it, kept");
+    let begun = Instant::now();
+    let moved = maildrop.undelete(&messages[..1_000]).unwrap().len();
+    println!(
+        "{moved} of them brought back at once: {:?}",
+        begun.elapsed()
+    );
+    told("after that");
+    let begun = Instant::now();
+    let purged = maildrop.purge(2).unwrap();
+    println!("purged {}: {:?}", purged.messages, begun.elapsed());
+    told("after the purge");
+    drop(maildrop);
+    store.close().unwrap();
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// One message of 1 MiB for 1,000 maildrops.
+fn share(folder: &Path) {
+    let store = SledStore::open(folder, options()).unwrap();
+    let ids: Vec<_> = (0..1_000)
+        .map(|n| add_user(&store, &format!("user{n}")))
+        .collect();
+    let before = disk_use(folder);
+    let mut staged = store.stage(Staging::default()).unwrap();
+    staged.write_all(b"Subject: to all\r\n\r\n").unwrap();
+    for _ in 0..(1 << 20) / 64 {
+        staged.write_all(&[b'x'; 62]).unwrap();
+        staged.write_all(b"\r\n").unwrap();
+    }
+    let begun = Instant::now();
+    let shared = staged.finish_shared().unwrap();
+    for (n, id) in ids.iter().enumerate() {
+        let trace = format!("Delivered-To: user{n}\r\n");
+        let delivery = shared.delivery(trace.as_bytes()).unwrap();
+        let mut maildrop = store.open_maildrop(*id).unwrap();
+        maildrop.deliver(vec![delivery]).unwrap();
+    }
+    drop(shared);
+    println!("1 MiB to 1,000 maildrops, durable: {:?}", begun.elapsed());
+    // A file with many names is counted once.
+    let mut seen = HashSet::new();
+    let after = disk_use_once(folder, &mut seen);
+    println!("disk for it: {}", mebibytes(after.saturating_sub(before)));
+    store.close().unwrap();
+    fs::remove_dir_all(folder).unwrap();
+}
+
+fn disk_use_once(path: &Path, seen: &mut HashSet<u64>) -> u64 {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let own = if seen.insert(metadata.ino()) {
+        metadata.blocks() * 512
+    } else {
+        0
+    };
+    if !metadata.is_dir() {
+        return own;
+    }
+    let below = fs::read_dir(path).unwrap();
+    let below = below.map(|entry| disk_use_once(&entry.unwrap().path(), seen));
+    own + below.sum::<u64>()
 }
 
 fn resident_mebibytes() -> u64 {

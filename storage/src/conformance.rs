@@ -4,9 +4,11 @@
 //! time it asks; [`check_reopening`] wants the same store again.
 
 mod bodies;
-mod directory;
+mod deleted;
+pub(crate) mod directory;
 mod maildrop;
 mod reopening;
+mod shared;
 
 use std::io::Write;
 
@@ -26,6 +28,7 @@ pub fn check_store<S: MaildropStore + Directory>(make: &dyn Fn() -> S) {
     let checks = [
         maildrop_checks::<S>(),
         body_checks::<S>(),
+        deleted_checks::<S>(),
         directory_checks::<S>(),
     ];
     for (promise, check) in checks.into_iter().flatten() {
@@ -114,6 +117,27 @@ fn body_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
     ]
 }
 
+fn deleted_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
+    vec![
+        (
+            "removed messages that are kept are listed",
+            deleted::kept_and_listed,
+        ),
+        (
+            "deleted messages come back under new numbers",
+            deleted::brought_back,
+        ),
+        ("a purge takes what is old enough", deleted::purged),
+        ("marks are kept", deleted::marks),
+        ("one body reaches many maildrops", shared::one_body_for_many),
+        (
+            "a shared body that is dropped leaves nothing behind",
+            shared::dropped_shared,
+        ),
+        ("trace lines are header lines", shared::trace_is_checked),
+    ]
+}
+
 fn directory_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
     vec![
         ("users are found by name", directory::found_by_name),
@@ -130,6 +154,11 @@ fn directory_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
         (
             "a maildrop number is not used again",
             directory::maildrop_number_is_not_used_again,
+        ),
+        ("an alias is one user's alone", directory::aliases),
+        (
+            "all that a user has is kept",
+            directory::all_that_a_user_has,
         ),
         ("names are never paths", directory::names_are_never_paths),
     ]

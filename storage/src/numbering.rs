@@ -49,6 +49,8 @@ impl Sequence {
 pub struct Numbering {
     sequence: Sequence,
     carried: HashSet<Box<str>>,
+    /// Carried decimals below `next` that nobody ever saw: their delivery failed.
+    unseen: HashSet<u64>,
 }
 
 impl Numbering {
@@ -57,6 +59,7 @@ impl Numbering {
         Self {
             sequence,
             carried: carried.map(Box::from).collect(),
+            unseen: HashSet::new(),
         }
     }
 
@@ -73,7 +76,7 @@ impl Numbering {
         &mut self,
         messages: impl Iterator<Item = Option<&'a str>>,
     ) -> Result<Vec<MessageId>, StoreError> {
-        let before = self.sequence;
+        let (before, unseen) = (self.sequence, self.unseen.clone());
         let mut added = Vec::new();
         let mut numbers = Vec::new();
         for carried in messages {
@@ -83,7 +86,7 @@ impl Numbering {
                     added.extend(carried);
                 }
                 Err(error) => {
-                    self.sequence = before;
+                    (self.sequence, self.unseen) = (before, unseen);
                     self.forget(added.into_iter());
                     return Err(error);
                 }
@@ -92,7 +95,16 @@ impl Numbering {
         Ok(numbers)
     }
 
-    /// Carried unique-ids of messages that are gone, or that were not delivered after all.
+    /// Carried unique-ids of messages that were not delivered after all. Their numbers are used;
+    /// but nobody saw them, so that they can be carried over yet, as long as this value lives.
+    pub fn take_back<'a>(&mut self, carried: impl Iterator<Item = &'a str>) {
+        for unique_id in carried {
+            self.carried.remove(unique_id);
+            self.unseen.extend(decimal_in(unique_id));
+        }
+    }
+
+    /// Carried unique-ids of messages that are gone.
     pub fn forget<'a>(&mut self, carried: impl Iterator<Item = &'a str>) {
         for unique_id in carried {
             self.carried.remove(unique_id);
@@ -113,6 +125,7 @@ impl Numbering {
             Some(unique_id) => {
                 if let Some(decimal) = self.check(unique_id)? {
                     next = next.max(decimal + 1);
+                    self.unseen.remove(&decimal);
                 }
                 self.carried.insert(unique_id.into());
             }
@@ -143,7 +156,8 @@ impl Numbering {
             ));
         }
         let Sequence { next, first_own } = self.sequence;
-        if first_own != 0 && (first_own..next).contains(&decimal) {
+        let given_out = first_own != 0 && (first_own..next).contains(&decimal);
+        if given_out && !self.unseen.contains(&decimal) {
             return taken();
         }
         Ok(Some(decimal))
@@ -242,6 +256,29 @@ mod tests {
         assert!(numbering.admit_all(batch.into_iter()).is_err());
         assert_eq!(numbering.sequence(), before);
         assert_eq!(one(&mut numbering, Some("a")), Ok(1));
+    }
+
+    #[test]
+    fn what_was_not_delivered_after_all_can_be_tried_again() {
+        let mut numbering = new();
+        assert_eq!(one(&mut numbering, None), Ok(1));
+        assert_eq!(one(&mut numbering, Some("500")), Ok(2));
+        numbering.take_back(["500"].into_iter());
+        let batch = [Some("500"), Some("1")];
+        assert!(
+            numbering.admit_all(batch.into_iter()).is_err(),
+            "1 was seen"
+        );
+        assert_eq!(one(&mut numbering, Some("500")), Ok(501));
+        let again = one(&mut numbering, Some("500"));
+        assert_eq!(
+            again,
+            Err(StoreErrorKind::Duplicate),
+            "now it was delivered"
+        );
+        numbering.forget(["500"].into_iter());
+        let again = one(&mut numbering, Some("500"));
+        assert_eq!(again, Err(StoreErrorKind::Duplicate), "and seen");
     }
 
     #[test]

@@ -17,15 +17,30 @@ use std::time::{Duration, Instant};
 
 use mailroost_storage::faulty::split_mix;
 use mailroost_storage::{
-    MaildropId, MaildropStore, MessageId, Removal, SledStore, SledStoreOptions, StoreErrorKind,
+    MaildropId, MaildropStore, MessageId, OwnedMaildrop, Removal, SledStore, SledStoreOptions,
+    StoreErrorKind,
 };
-use support::{deliver, findings, message, read, user};
+use support::{deliver, findings, keeping, message, read, stage_shared, user};
 use tempfile::TempDir;
 
 const FOLDER: &str = "MAILROOST_CRASH_FOLDER";
 const SEED: &str = "MAILROOST_CRASH_SEED";
 const ROUNDS: &str = "MAILROOST_CRASH_ROUNDS";
 const MAILDROPS: u64 = 3;
+
+/// What the process tells.
+const WORDS: [&str; 10] = [
+    "delivering",
+    "delivered",
+    "removing",
+    "removed",
+    "keeping",
+    "kept",
+    "undeleting",
+    "undeleted",
+    "purging",
+    "purged",
+];
 
 fn number_from_environment(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -55,31 +70,96 @@ fn child_entry() {
         .iter()
         .map(|id| store.open_maildrop(*id).unwrap())
         .collect();
-    for _ in 0..10_000 {
+    for at_secs in 0..10_000 {
         let place = (split_mix(&mut state) % MAILDROPS) as usize;
-        let (id, maildrop) = (ids[place], &mut maildrops[place]);
-        if split_mix(&mut state) % 3 < 2 {
-            let count = 1 + split_mix(&mut state) % 3;
-            let seeds: Vec<u64> = (0..count).map(|_| split_mix(&mut state)).collect();
-            let texts: Vec<String> = seeds.iter().map(u64::to_string).collect();
-            tell(&format!("delivering {id} {}", texts.join(" ")));
-            let numbers = deliver(&store, &mut **maildrop, &seeds).unwrap();
-            let texts: Vec<String> = numbers.iter().map(MessageId::to_string).collect();
-            tell(&format!("delivered {id} {}", texts.join(" ")));
-        } else {
-            let live: Vec<MessageId> = maildrop.messages().iter().map(|it| it.id).collect();
-            // The last one more often than not: its number must not come again.
-            let removed: Vec<MessageId> = live
-                .iter()
-                .copied()
-                .filter(|id| Some(id) == live.last() || split_mix(&mut state).is_multiple_of(4))
-                .collect();
-            let texts: Vec<String> = removed.iter().map(MessageId::to_string).collect();
-            tell(&format!("removing {id} {}", texts.join(" ")));
-            maildrop.remove(&removed, &Removal::default()).unwrap();
-            tell(&format!("removed {id}"));
+        let (id, maildrop) = (ids[place], &mut *maildrops[place]);
+        match split_mix(&mut state) % 12 {
+            0..=5 => deliver_some(&store, id, maildrop, &mut state),
+            6 => deliver_shared(&store, &ids, &mut maildrops, &mut state),
+            7..=8 => remove_some(id, maildrop, at_secs, &mut state),
+            9 => undelete_some(id, maildrop, &mut state),
+            10 => purge_some(id, maildrop),
+            _ => {
+                let live: Vec<MessageId> = maildrop.messages().iter().map(|it| it.id).collect();
+                maildrop.mark_read(&live).unwrap();
+                maildrop.set_quota_warned(!maildrop.quota_warned()).unwrap();
+            }
         }
     }
+}
+
+fn tell_numbers(word: &str, id: MaildropId, numbers: impl Iterator<Item = u64>) {
+    let texts: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    tell(&format!("{word} {id} {}", texts.join(" ")));
+}
+
+fn deliver_some(
+    store: &SledStore,
+    id: MaildropId,
+    maildrop: &mut dyn OwnedMaildrop,
+    state: &mut u64,
+) {
+    let count = 1 + split_mix(state) % 3;
+    let seeds: Vec<u64> = (0..count).map(|_| split_mix(state)).collect();
+    tell_numbers("delivering", id, seeds.iter().copied());
+    let numbers = deliver(store, maildrop, &seeds).unwrap();
+    tell_numbers("delivered", id, numbers.iter().map(|it| it.0));
+}
+
+/// One message into all maildrops.
+fn deliver_shared(
+    store: &SledStore,
+    ids: &[MaildropId],
+    maildrops: &mut [Box<dyn OwnedMaildrop>],
+    state: &mut u64,
+) {
+    let seed = split_mix(state) & !3;
+    let (shared, trace) = stage_shared(store, seed).unwrap();
+    for (id, maildrop) in ids.iter().zip(maildrops) {
+        tell_numbers("delivering", *id, std::iter::once(seed));
+        let delivery = shared.delivery(&trace).unwrap();
+        let numbers = maildrop.deliver(vec![delivery]).unwrap();
+        tell_numbers("delivered", *id, numbers.iter().map(|it| it.0));
+    }
+}
+
+fn remove_some(id: MaildropId, maildrop: &mut dyn OwnedMaildrop, at_secs: u64, state: &mut u64) {
+    let live: Vec<MessageId> = maildrop.messages().iter().map(|it| it.id).collect();
+    // The last one more often than not: its number must not come again.
+    let removed: Vec<MessageId> = live
+        .iter()
+        .copied()
+        .filter(|id| Some(id) == live.last() || split_mix(state).is_multiple_of(4))
+        .collect();
+    let keep = split_mix(state).is_multiple_of(2);
+    let (doing, done) = [("removing", "removed"), ("keeping", "kept")][usize::from(keep)];
+    tell_numbers(doing, id, removed.iter().map(|it| it.0));
+    let removal = [Removal::default(), keeping(at_secs)][usize::from(keep)].clone();
+    maildrop.remove(&removed, &removal).unwrap();
+    tell(&format!("{done} {id}"));
+}
+
+fn undelete_some(id: MaildropId, maildrop: &mut dyn OwnedMaildrop, state: &mut u64) {
+    let deleted = maildrop.deleted().unwrap().into_iter().map(|it| it.id);
+    let wanted: Vec<MessageId> = deleted
+        .filter(|_| split_mix(state).is_multiple_of(2))
+        .collect();
+    tell_numbers("undeleting", id, wanted.iter().map(|it| it.0));
+    let moved = maildrop.undelete(&wanted).unwrap();
+    tell_numbers("undeleted", id, moved.iter().map(|(_, new)| new.0));
+}
+
+/// The older half.
+fn purge_some(id: MaildropId, maildrop: &mut dyn OwnedMaildrop) {
+    let mut deleted = maildrop.deleted().unwrap();
+    deleted.sort_by_key(|it| it.deleted_secs);
+    let before = deleted
+        .get(deleted.len() / 2)
+        .map_or(0, |it| it.deleted_secs);
+    let gone = deleted.iter().filter(|it| it.deleted_secs < before);
+    tell_numbers("purging", id, gone.map(|it| it.id.0));
+    maildrop.purge(before).unwrap();
+    tell(&format!("purged {id}"));
 }
 
 /// What the parent knows of a maildrop.
@@ -87,41 +167,63 @@ fn child_entry() {
 struct Known {
     /// Acknowledged and not removed: the seeds by number.
     live: BTreeMap<u64, u64>,
+    /// The same of those that were removed and kept.
+    kept: BTreeMap<u64, u64>,
     /// Numbers that were seen and are gone for ever.
     gone: BTreeSet<u64>,
-    /// Seeds that were being delivered when the process died.
-    delivering: Vec<u64>,
-    /// Numbers that were being removed when the process died.
-    removing: Vec<u64>,
+    /// What was being done when the process died: the word, and seeds or numbers.
+    doing: Option<(String, Vec<u64>)>,
 }
 
 impl Known {
     fn highest(&self) -> u64 {
-        let live = self.live.keys().next_back().copied().unwrap_or(0);
-        live.max(self.gone.last().copied().unwrap_or(0))
+        let live = self.live.keys().chain(self.kept.keys()).max().copied();
+        live.max(self.gone.last().copied()).unwrap_or(0)
     }
 
     fn hear(&mut self, word: &str, numbers: Vec<u64>) {
+        if word.ends_with("ing") {
+            self.doing = Some((word.to_owned(), numbers));
+            return;
+        }
+        let (_, before) = self.doing.take().unwrap();
         match word {
-            "delivering" => self.delivering = numbers,
             "delivered" => {
-                for (number, seed) in numbers
-                    .into_iter()
-                    .zip(std::mem::take(&mut self.delivering))
-                {
-                    assert!(number > self.highest(), "number {number} came twice");
-                    self.live.insert(number, seed);
+                for (number, seed) in numbers.into_iter().zip(before) {
+                    self.arrive(number, seed);
                 }
             }
-            "removing" => self.removing = numbers,
-            "removed" => {
-                for number in std::mem::take(&mut self.removing) {
-                    self.live.remove(&number);
-                    self.gone.insert(number);
+            "undeleted" => {
+                for (number, old) in numbers.into_iter().zip(before) {
+                    let seed = self.end(old);
+                    self.arrive(number, seed);
+                }
+            }
+            "kept" => before.into_iter().for_each(|number| self.keep(number)),
+            "removed" | "purged" => {
+                for number in before {
+                    self.end(number);
                 }
             }
             other => panic!("the process said {other:?}"),
         }
+    }
+
+    fn arrive(&mut self, number: u64, seed: u64) {
+        let highest = self.highest();
+        assert!(number > highest, "number {number} came twice or came back");
+        self.live.insert(number, seed);
+    }
+
+    fn keep(&mut self, number: u64) {
+        let seed = self.live.remove(&number).unwrap();
+        self.kept.insert(number, seed);
+    }
+
+    fn end(&mut self, number: u64) -> u64 {
+        self.gone.insert(number);
+        let kept = self.kept.remove(&number);
+        kept.or_else(|| self.live.remove(&number)).unwrap()
     }
 
     /// Compares with the maildrop after the crash, and learns what became of the last step.
@@ -131,59 +233,84 @@ impl Known {
     fn compare(&mut self, store: &SledStore, id: MaildropId, whole: bool) {
         let maildrop = store.open_maildrop(id).unwrap();
         let source = maildrop.bodies();
-        let found: BTreeSet<u64> = maildrop
-            .messages()
-            .iter()
-            .map(|record| record.id.0)
-            .collect();
-        let removing = std::mem::take(&mut self.removing);
-        let survivors = removing
-            .iter()
-            .filter(|number| found.contains(number))
-            .count();
-        assert!(
-            !whole || survivors == 0 || survivors == removing.len(),
-            "half a removal"
-        );
-        for number in removing {
-            if !found.contains(&number) {
-                self.live.remove(&number);
-                self.gone.insert(number);
-            }
-        }
-        let delivering = std::mem::take(&mut self.delivering);
-        let new: Vec<u64> = found
-            .iter()
-            .copied()
-            .filter(|it| !self.live.contains_key(it))
-            .collect();
-        assert!(
-            new.len() == delivering.len()
-                || new.is_empty()
-                || !whole && new.len() < delivering.len(),
-            "half a delivery: {new:?}"
-        );
-        for (number, seed) in new.into_iter().zip(delivering) {
-            assert!(
-                number > self.highest(),
-                "number {number} came twice or came back"
-            );
-            self.live.insert(number, seed);
-        }
+        let found: BTreeSet<u64> = maildrop.messages().iter().map(|it| it.id.0).collect();
+        let deleted = maildrop.deleted().unwrap();
+        let deleted: BTreeSet<u64> = deleted.iter().map(|it| it.id.0).collect();
+        self.learn(&found, &deleted, whole);
+        let kept: BTreeSet<u64> = self.kept.keys().copied().collect();
+        assert_eq!(deleted, kept, "the deleted messages of maildrop {id}");
+        let live: BTreeSet<u64> = self.live.keys().copied().collect();
+        assert_eq!(found, live, "the messages of maildrop {id}");
         for (number, seed) in &self.live {
-            assert!(
-                found.contains(number),
-                "message {number} of maildrop {id} is lost"
-            );
             assert!(read(&*source, MessageId(*number)).unwrap() == message(*seed));
         }
-        for number in &self.gone {
+        for number in self.gone.iter().chain(&kept) {
             let outcome = source.open(MessageId(*number)).map(drop);
             assert_eq!(
                 outcome.unwrap_err().kind(),
                 StoreErrorKind::Gone,
                 "message {number}"
             );
+        }
+    }
+
+    fn learn(&mut self, found: &BTreeSet<u64>, deleted: &BTreeSet<u64>, whole: bool) {
+        let Some((word, numbers)) = self.doing.take() else {
+            return;
+        };
+        let new = found.iter().filter(|it| !self.live.contains_key(it));
+        let new: Vec<u64> = new.copied().collect();
+        let all = numbers.len();
+        let done = match &*word {
+            "delivering" => {
+                let done = new.len();
+                for (number, seed) in new.into_iter().zip(numbers) {
+                    self.arrive(number, seed);
+                }
+                done
+            }
+            "undeleting" => {
+                let left: Vec<u64> = numbers
+                    .into_iter()
+                    .filter(|it| !deleted.contains(it))
+                    .collect();
+                assert_eq!(left.len(), new.len(), "half an undelete");
+                for (number, old) in new.iter().zip(left) {
+                    let seed = self.end(old);
+                    self.arrive(*number, seed);
+                }
+                new.len()
+            }
+            word => {
+                let stays = |it: &u64| match word {
+                    "purging" => deleted.contains(it),
+                    _ => found.contains(it),
+                };
+                let done: Vec<u64> = numbers.into_iter().filter(|it| !stays(it)).collect();
+                for number in &done {
+                    match word {
+                        "keeping" => self.keep(*number),
+                        _ => drop(self.end(*number)),
+                    }
+                }
+                done.len()
+            }
+        };
+        assert!(
+            done == 0 || done == all || !whole && done < all,
+            "{word}: {done} of {all} were done"
+        );
+    }
+
+    /// What was kept can be brought back as it was.
+    fn bring_all_back(&mut self, store: &SledStore, id: MaildropId) {
+        let mut maildrop = store.open_maildrop(id).unwrap();
+        let old: Vec<MessageId> = self.kept.keys().copied().map(MessageId).collect();
+        let source = maildrop.bodies();
+        for (old, new) in maildrop.undelete(&old).unwrap() {
+            let seed = self.end(old.0);
+            self.arrive(new.0, seed);
+            assert!(read(&*source, new).unwrap() == message(seed));
         }
     }
 }
@@ -207,10 +334,7 @@ fn run_and_kill(folder: &Path, state: &mut u64, known: &mut BTreeMap<u64, Known>
         // The harness writes the name of the test in front of the first line.
         let line = line.rsplit("... ").next().unwrap();
         let mut words = line.split(' ');
-        let Some(word) = words
-            .next()
-            .filter(|word| word.starts_with("deliver") || word.starts_with("remov"))
-        else {
+        let Some(word) = words.next().filter(|word| WORDS.contains(word)) else {
             continue;
         };
         let mut numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
@@ -249,6 +373,9 @@ fn what_was_acknowledged_survives_kill_9() {
         let store = SledStore::open(folder.path(), SledStoreOptions::default()).unwrap();
         for (id, known) in &mut known {
             known.compare(&store, MaildropId(*id), !index_lost);
+            if round % 8 == 5 {
+                known.bring_all_back(&store, MaildropId(*id));
+            }
         }
         if split_mix(&mut state).is_multiple_of(2) {
             store.close().unwrap();

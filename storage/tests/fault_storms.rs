@@ -93,7 +93,7 @@ fn compare(folder: &Path, expected: &mut Expected, highest: &mut u64) {
     let all = contents(&store);
     let found: BTreeMap<u64, Vec<u8>> = all
         .into_iter()
-        .flat_map(|(_, it)| it)
+        .flat_map(|(_, it, _)| it)
         .map(|(id, octets)| (id.0, octets))
         .collect();
     for (number, seed) in &expected.live {

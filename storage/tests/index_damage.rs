@@ -15,7 +15,9 @@ use mailroost_storage::{
     Directory, MaildropId, MaildropStore, MessageId, Removal, SledStore, SledStoreOptions,
     StoreErrorKind, StoreEvent, UserName,
 };
-use support::{Contents, child_probe, contents, deliver, findings, user, watched};
+use support::{
+    Contents, child_probe, contents, deliver, findings, keeping, stage_shared, user, watched,
+};
 use tempfile::TempDir;
 
 #[test]
@@ -39,13 +41,20 @@ fn store_with_history(folder: &Path, unclean: Option<&Path>) -> (Contents, Vec<u
         let mut maildrop = store.open_maildrop(*id).unwrap();
         for round in 0..25 {
             let numbers = deliver(&store, &mut *maildrop, &[id.0 * 1000 + round, round]).unwrap();
-            maildrop
-                .remove(&numbers[..(round % 2) as usize], &Removal::default())
-                .unwrap();
+            let removal = [Removal::default(), keeping(round)][(round / 2 % 2) as usize].clone();
+            let gone = &numbers[..(round % 2) as usize];
+            maildrop.remove(gone, &removal).unwrap();
         }
         let last = deliver(&store, &mut *maildrop, &[1, 2, 3]).unwrap();
+        // One is brought back, one stays deleted, one is shared, one is unlinked.
+        maildrop.remove(&last[1..], &keeping(99)).unwrap();
+        maildrop.undelete(&last[1..2]).unwrap();
+        let (shared, trace) = stage_shared(&store, 4).unwrap();
+        let shared = vec![shared.delivery(&trace).unwrap()];
+        maildrop.deliver(shared).unwrap();
+        let last = deliver(&store, &mut *maildrop, &[5]).unwrap();
         maildrop.remove(&last, &Removal::default()).unwrap();
-        highest.push(last[2].0);
+        highest.push(last[0].0);
     }
     store.close().unwrap();
     let store = open();
@@ -80,7 +89,7 @@ fn check(
 ) {
     let store = SledStore::open(folder, options).unwrap();
     assert!(contents(&store) == *expected, "{how}: other contents");
-    for ((id, _), highest) in expected.iter().zip(highest) {
+    for ((id, ..), highest) in expected.iter().zip(highest) {
         let mut maildrop = store.open_maildrop(*id).unwrap();
         let number = deliver(&store, &mut *maildrop, &[7]).unwrap()[0];
         assert!(
@@ -88,7 +97,7 @@ fn check(
             "{how}: number {number} of maildrop {id} was used before"
         );
     }
-    for (n, (id, _)) in expected.iter().enumerate() {
+    for (n, (id, ..)) in expected.iter().enumerate() {
         let name = UserName::new(&format!("user{n}")).unwrap();
         assert_eq!(store.find(&name).unwrap().unwrap().maildrop, *id, "{how}");
     }
@@ -279,7 +288,7 @@ fn a_thread_can_be_the_probe() {
         *messages,
         expected
             .iter()
-            .map(|(_, messages)| messages.len() as u64)
+            .map(|(_, messages, _)| messages.len() as u64)
             .sum::<u64>()
     );
     assert!(moved_to.join("db").is_file(), "the damaged index is kept");
@@ -433,7 +442,7 @@ fn nothing_is_rebuilt_where_there_is_no_store() {
 fn a_damaged_record_costs_only_its_maildrop() {
     let folder = TempDir::new().unwrap();
     let (expected, highest) = store_with_history(folder.path(), None);
-    let ids: Vec<MaildropId> = expected.iter().map(|(id, _)| *id).collect();
+    let ids: Vec<MaildropId> = expected.iter().map(|(id, ..)| *id).collect();
     let key = |id: MaildropId| id.0.to_be_bytes();
     let index = sled::open(folder.path().join("index")).unwrap();
     let change = |tree: &str, key: &[u8], value: &[u8]| {
@@ -447,26 +456,12 @@ fn a_damaged_record_costs_only_its_maildrop() {
         );
     };
     change("maildrops", &key(ids[0]), b"nonsense");
-    let (segment, _) = index
-        .open_tree("segments")
-        .unwrap()
-        .get_gt(key(ids[1]))
-        .unwrap()
-        .unwrap();
-    change("segments", &segment, b"nonsense");
-    let (segment, _) = index
-        .open_tree("segments")
-        .unwrap()
-        .get_gt(key(ids[2]))
-        .unwrap()
-        .unwrap();
-    index
-        .open_tree("segments")
-        .unwrap()
-        .remove(segment)
-        .unwrap();
+    let segments = index.open_tree("segments").unwrap();
+    let first_of = |id: MaildropId| segments.get_gt(key(id)).unwrap().unwrap().0;
+    change("segments", &first_of(ids[1]), b"nonsense");
+    segments.remove(first_of(ids[2])).unwrap();
     change("users", b"user3", b"nonsense");
-    drop(index);
+    drop((segments, index));
     let (options, _) = watched();
     let store = SledStore::open(folder.path(), options.clone()).unwrap();
     for id in &ids[..3] {

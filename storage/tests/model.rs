@@ -11,7 +11,7 @@ use mailroost_storage::{
     SledStoreOptions, Staging, StoreErrorKind,
 };
 use proptest::prelude::*;
-use support::{findings, message, read, user};
+use support::{findings, keeping, message, read, stage_shared, user};
 use tempfile::TempDir;
 
 /// One step of a history.
@@ -19,8 +19,18 @@ use tempfile::TempDir;
 enum Step {
     /// Messages by seed, some with a unique-id carried over from a small set.
     Deliver(Vec<(u64, Option<u8>)>),
-    /// The messages at these places of the list, if there are that many.
-    Remove(Vec<prop::sample::Index>),
+    /// A message by seed, as one for many.
+    DeliverShared(u64),
+    /// The messages at these places of the list, if there are that many; kept or not.
+    Remove(Vec<prop::sample::Index>, bool),
+    /// The deleted messages at these places.
+    Undelete(Vec<prop::sample::Index>),
+    /// What was deleted before the one at this place.
+    Purge(prop::sample::Index),
+    /// The messages at these places of the list.
+    MarkRead(Vec<prop::sample::Index>),
+    /// The mark for whoever warns about a quota.
+    SetQuotaWarned(bool),
     /// Another owner.
     ChangeOwner,
     /// The store is closed and opened.
@@ -35,12 +45,36 @@ fn step() -> impl Strategy<Value = Step> {
     let message = (any::<u64>(), prop::option::weighted(0.3, 0_u8..12));
     prop_oneof![
         8 => prop::collection::vec(message, 0..5).prop_map(Step::Deliver),
-        5 => prop::collection::vec(any::<prop::sample::Index>(), 0..4).prop_map(Step::Remove),
+        2 => any::<u64>().prop_map(Step::DeliverShared),
+        5 => (places(), any::<bool>()).prop_map(|(places, keep)| Step::Remove(places, keep)),
+        3 => places().prop_map(Step::Undelete),
+        1 => any::<prop::sample::Index>().prop_map(Step::Purge),
+        2 => places().prop_map(Step::MarkRead),
+        1 => any::<bool>().prop_map(Step::SetQuotaWarned),
         2 => Just(Step::ChangeOwner),
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
         1 => Just(Step::Rebuild),
     ]
+}
+
+fn places() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..4)
+}
+
+/// The numbers at these places of a list.
+fn at(list: &[Known], places: &[prop::sample::Index]) -> Vec<u64> {
+    match list.len() {
+        0 => Vec::new(),
+        len => places
+            .iter()
+            .map(|place| list[place.index(len)].id)
+            .collect(),
+    }
+}
+
+fn message_ids(numbers: &[u64]) -> Vec<MessageId> {
+    numbers.iter().copied().map(MessageId).collect()
 }
 
 /// Some are decimal, some are not, some only look so.
@@ -57,12 +91,19 @@ struct Known {
     id: u64,
     seed: u64,
     carried: Option<String>,
+    read: bool,
+    /// When it was deleted, if it was.
+    deleted_secs: u64,
 }
 
 /// The plain list.
 #[derive(Default)]
 struct Model {
     live: Vec<Known>,
+    deleted: Vec<Known>,
+    quota_warned: bool,
+    /// Counts the steps.
+    secs: u64,
     /// Every unique-id that was ever seen as a number.
     used: Vec<String>,
     highest: u64,
@@ -99,26 +140,120 @@ impl Model {
                 id: id.0,
                 seed: *seed,
                 carried,
+                read: false,
+                deleted_secs: 0,
             });
         }
     }
 
     fn compare(&self, maildrop: &dyn OwnedMaildrop) {
-        let found: Vec<(u64, Option<&str>)> = maildrop
-            .messages()
-            .iter()
-            .map(|it| (it.id.0, it.carried_unique_id.as_deref()))
-            .collect();
-        let expected: Vec<(u64, Option<&str>)> = self
-            .live
-            .iter()
-            .map(|it| (it.id, it.carried.as_deref()))
-            .collect();
-        assert_eq!(found, expected);
+        let found = maildrop.messages().iter();
+        let found = found.map(|it| (it.id.0, it.carried_unique_id.as_deref(), it.read));
+        let live = self.live.iter();
+        let live = live.map(|it| (it.id, it.carried.as_deref(), it.read));
+        assert_eq!(found.collect::<Vec<_>>(), live.collect::<Vec<_>>());
+        let found = maildrop.deleted().unwrap();
+        let found = found.iter();
+        let found = found.map(|it| (it.id.0, it.carried_unique_id.as_deref(), it.deleted_secs));
+        let deleted = self.deleted.iter();
+        let deleted = deleted.map(|it| (it.id, it.carried.as_deref(), it.deleted_secs));
+        assert_eq!(found.collect::<Vec<_>>(), deleted.collect::<Vec<_>>());
+        let usage = maildrop.usage();
+        assert_eq!(usage.messages, self.live.len() as u64);
+        let octets = maildrop.messages().iter().map(|it| it.exact_octets).sum();
+        assert_eq!(usage.exact_octets, octets);
+        assert_eq!(maildrop.quota_warned(), self.quota_warned);
         let source = maildrop.bodies();
         if let Some(last) = self.live.last() {
             assert!(read(&*source, MessageId(last.id)).unwrap() == message(last.seed));
         }
+    }
+}
+
+impl Model {
+    fn remove(&mut self, ids: &[u64], keep: bool) {
+        let (gone, live) = std::mem::take(&mut self.live)
+            .into_iter()
+            .partition(|it| ids.contains(&it.id));
+        self.live = live;
+        let gone: Vec<Known> = gone;
+        if keep {
+            let deleted_secs = self.secs;
+            let deleted = |it| Known { deleted_secs, ..it };
+            self.deleted.extend(gone.into_iter().map(deleted));
+            self.deleted.sort_by_key(|it| it.id);
+        }
+    }
+
+    fn undelete(&mut self, moved: &[(MessageId, MessageId)]) {
+        for (old, new) in moved {
+            let place = self.deleted.iter().position(|it| it.id == old.0).unwrap();
+            let seed = self.deleted.remove(place).seed;
+            self.deliver(&[(seed, None)], &[*new]);
+        }
+    }
+
+    fn purge(&mut self, before_secs: u64) -> usize {
+        let before = self.deleted.len();
+        self.deleted.retain(|it| it.deleted_secs >= before_secs);
+        before - self.deleted.len()
+    }
+
+    fn mark_read(&mut self, ids: &[u64]) -> usize {
+        let news = self.live.iter_mut();
+        let news = news.filter(|it| !it.read && ids.contains(&it.id));
+        news.map(|it| it.read = true).count()
+    }
+}
+
+/// Steps that change the maildrop.
+fn change<S: MaildropStore>(
+    store: &S,
+    maildrop: &mut dyn OwnedMaildrop,
+    model: &mut Model,
+    step: &Step,
+) {
+    match step {
+        Step::Deliver(batch) => deliver(store, maildrop, batch, model),
+        Step::DeliverShared(seed) => {
+            let (shared, trace) = stage_shared(store, *seed).unwrap();
+            let delivery = shared.delivery(&trace).unwrap();
+            let numbers = maildrop.deliver(vec![delivery]).unwrap();
+            model.deliver(&[(*seed, None)], &numbers);
+        }
+        Step::Remove(places, keep) => {
+            let ids = at(&model.live, places);
+            let before = model.live.len();
+            model.remove(&ids, *keep);
+            let removal = Removal {
+                keep: *keep,
+                ..keeping(model.secs)
+            };
+            let removed = maildrop.remove(&message_ids(&ids), &removal).unwrap();
+            assert_eq!(removed, before - model.live.len());
+        }
+        Step::Undelete(places) => {
+            let ids = message_ids(&at(&model.deleted, places));
+            model.undelete(&maildrop.undelete(&ids).unwrap());
+        }
+        Step::Purge(place) => {
+            let before_secs = match model.deleted.len() {
+                0 => u64::MAX,
+                len => model.deleted[place.index(len)].deleted_secs,
+            };
+            let purged = maildrop.purge(before_secs).unwrap();
+            assert_eq!(purged.messages as usize, model.purge(before_secs));
+        }
+        Step::MarkRead(places) => {
+            let ids = at(&model.live, places);
+            let marked = maildrop.mark_read(&message_ids(&ids)).unwrap();
+            assert_eq!(marked, model.mark_read(&ids));
+        }
+        Step::SetQuotaWarned(warned) => {
+            maildrop.set_quota_warned(*warned).unwrap();
+            model.quota_warned = *warned;
+        }
+        Step::ChangeOwner | Step::Reopen | Step::Crash | Step::Rebuild => {}
     }
 }
 
@@ -161,39 +296,35 @@ fn play<S: MaildropStore>(
     steps: &[Step],
     id: MaildropId,
     mut store: S,
-    reopen: &dyn Fn(S, &Step) -> S,
+    reopen: &dyn Fn(S, &Step) -> (S, bool),
 ) {
     let mut model = Model::default();
     let mut maildrop = store.open_maildrop(id).unwrap();
     let mut revision = maildrop.revision();
     for step in steps {
+        model.secs += 1;
         match step {
-            Step::Deliver(batch) => deliver(&store, &mut *maildrop, batch, &mut model),
-            Step::Remove(places) => {
-                let live = &model.live;
-                let ids: Vec<u64> = if live.is_empty() {
-                    vec![model.highest + 1]
-                } else {
-                    places
-                        .iter()
-                        .map(|place| live[place.index(live.len())].id)
-                        .collect()
-                };
-                let wanted: Vec<MessageId> = ids.iter().copied().map(MessageId).collect();
-                let before = live.len();
-                model.live.retain(|it| !ids.contains(&it.id));
-                let removed = maildrop.remove(&wanted, &Removal::default()).unwrap();
-                assert_eq!(removed, before - model.live.len());
-            }
             Step::ChangeOwner => {
                 drop(maildrop);
                 maildrop = store.open_maildrop(id).unwrap();
             }
             Step::Reopen | Step::Crash | Step::Rebuild => {
                 drop(maildrop);
-                store = reopen(store, step);
+                let forgets;
+                (store, forgets) = reopen(store, step);
                 maildrop = store.open_maildrop(id).unwrap();
+                if forgets {
+                    model.quota_warned = false;
+                    model.live.iter_mut().for_each(|it| it.read = false);
+                }
             }
+            Step::Deliver(_)
+            | Step::DeliverShared(_)
+            | Step::Remove(..)
+            | Step::Undelete(_)
+            | Step::Purge(_)
+            | Step::MarkRead(_)
+            | Step::SetQuotaWarned(_) => change(&store, &mut *maildrop, &mut model, step),
         }
         model.compare(&*maildrop);
         assert!(maildrop.revision() >= revision);
@@ -201,7 +332,8 @@ fn play<S: MaildropStore>(
     }
 }
 
-fn reopen_sled(folder: &Path, store: SledStore, step: &Step) -> SledStore {
+/// Tells also whether marks are forgotten: they are in the index alone.
+fn reopen_sled(folder: &Path, store: SledStore, step: &Step) -> (SledStore, bool) {
     if !matches!(step, Step::Crash) {
         store.close().unwrap();
     }
@@ -217,7 +349,8 @@ fn reopen_sled(folder: &Path, store: SledStore, step: &Step) -> SledStore {
         .into_iter()
         .filter(|it| it.severity == Severity::Damage);
     assert_eq!(damages.collect::<Vec<_>>(), []);
-    SledStore::open(folder, options).unwrap()
+    let store = SledStore::open(folder, options).unwrap();
+    (store, matches!(step, Step::Rebuild))
 }
 
 /// Each history is up to forty steps; `PROPTEST_CASES` makes it more of them.
@@ -237,7 +370,7 @@ proptest! {
     fn the_memory_store_is_a_list(steps in prop::collection::vec(step(), 1..40)) {
         let store = MemoryStore::new();
         let id = user(&store, "ann");
-        play(&steps, id, store, &|store, _| store);
+        play(&steps, id, store, &|store, _| (store, false));
     }
 }
 

@@ -1,7 +1,10 @@
 //! Promises about users.
 
 use super::{add_user, deliver, name, own, refused};
-use crate::{Directory, MaildropStore, NewUser, StoreErrorKind};
+use crate::{
+    Credential, Directory, MaildropStore, NewUser, QuotaOverride, RetentionOverride,
+    StoreErrorKind, StoredCredential, User,
+};
 
 pub(super) fn found_by_name<S: MaildropStore + Directory>(store: &S) {
     let hash = Some("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA".to_owned());
@@ -62,7 +65,7 @@ pub(super) fn update<S: MaildropStore + Directory>(store: &S) {
         refused(store.update(&other_maildrop)),
         StoreErrorKind::Invalid
     );
-    let stranger = crate::User {
+    let stranger = User {
         name: name("bob"),
         ..user.clone()
     };
@@ -149,4 +152,93 @@ pub(super) fn names_are_never_paths<S: MaildropStore + Directory>(store: &S) {
         assert_eq!(maildrop.messages().len(), 1);
     }
     assert_eq!(store.list(None, 99).expect("users are listed").len(), 7);
+}
+
+pub(super) fn aliases<S: MaildropStore + Directory>(store: &S) {
+    for text in ["ann", "bob"] {
+        add_user(store, text);
+    }
+    let resolved = |text: &str| {
+        let user = store.resolve(&name(text)).expect("a look-up works");
+        user.map(|user| user.name.to_string())
+    };
+    let user = |text: &str| {
+        let user = store.find(&name(text)).expect("a look-up works");
+        user.expect("the user is there")
+    };
+    let mut ann = user("ann");
+    ann.aliases = ["ann@example.org", "a.smith"].map(name).to_vec();
+    store.update(&ann).expect("aliases are taken");
+    assert_eq!(resolved("A.Smith"), Some("ann".to_owned()));
+    assert_eq!(resolved("ann"), Some("ann".to_owned()));
+    assert_eq!(resolved("smith"), None);
+    assert_eq!(store.find(&name("a.smith")).expect("a look-up works"), None);
+    let mut bob = user("bob");
+    for taken in [["ann"], ["a.smith"], ["bob"]] {
+        bob.aliases = taken.map(name).to_vec();
+        let error = store.update(&bob).expect_err("it is taken");
+        assert!(error.to_string().contains(taken[0]), "{error}");
+        assert_eq!(error.kind(), StoreErrorKind::Duplicate);
+    }
+    bob.aliases = ["b", "b"].map(name).to_vec();
+    assert_eq!(refused(store.update(&bob)), StoreErrorKind::Duplicate);
+    let new = NewUser {
+        name: name("a.smith"),
+        password_hash: None,
+    };
+    assert_eq!(refused(store.add(new.clone())), StoreErrorKind::Duplicate);
+    ann.aliases = vec![name("ann@example.org")];
+    store.update(&ann).expect("an alias is given up");
+    assert_eq!(resolved("a.smith"), None);
+    store.add(new).expect("and is free");
+    store.remove(&name("ann")).expect("a user is removed");
+    assert_eq!(resolved("ann@example.org"), None);
+    bob.aliases = vec![name("ann@example.org")];
+    store.update(&bob).expect("an alias is free after its user");
+    assert_eq!(resolved("ann@example.org"), Some("bob".to_owned()));
+}
+
+pub(super) fn all_that_a_user_has<S: MaildropStore + Directory>(store: &S) {
+    add_user(store, "ann");
+    let ann = store.find(&name("ann")).expect("a look-up works");
+    let mut ann = full_user(ann.expect("there is ann"));
+    store.update(&ann).expect("a user is changed");
+    let found = store.resolve(&name("alias0")).expect("a look-up works");
+    assert_eq!(found.as_ref(), Some(&ann));
+    let one = ann.credentials[0].clone();
+    ann.credentials = vec![one; User::CREDENTIALS_MAX + 1];
+    assert_eq!(refused(store.update(&ann)), StoreErrorKind::Invalid);
+    ann.credentials.truncate(1);
+    ann.credentials[0].value.clear();
+    assert_eq!(refused(store.update(&ann)), StoreErrorKind::Invalid);
+}
+
+/// With some of everything.
+pub(crate) fn full_user(user: User) -> User {
+    let names = |what: &str| (0..9).map(|n| name(&format!("{what}{n}"))).collect();
+    let kinds = [
+        StoredCredential::ScramSha256,
+        StoredCredential::NtHash,
+        StoredCredential::AppPassword,
+    ];
+    let credential = |kind| Credential {
+        kind,
+        label: "phone of ann".into(),
+        value: format!("a value of {kind:?}"),
+        created_secs: 1_700_000_000,
+    };
+    User {
+        aliases: names("alias"),
+        delegates: names("delegate"),
+        credentials: kinds.map(credential).to_vec(),
+        quota: QuotaOverride {
+            octets: Some(u64::MAX),
+            messages: None,
+        },
+        retention: RetentionOverride {
+            read_secs: Some(0),
+            unread_secs: Some(86_400),
+        },
+        ..user
+    }
 }

@@ -1,5 +1,6 @@
 //! Promises that must outlive the process: everything is there again, nothing is used twice.
 
+use super::deleted::keeping;
 use super::{add_user, deliver, name, numbers, own, staged, whole_body};
 use crate::{Directory, MaildropStore, NewUser, Removal};
 
@@ -17,6 +18,7 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
     user.use_protocol_defaults = false;
     user.site = Some("north-1".into());
     user.exact_rfc822_size = Some(true);
+    let user = super::directory::full_user(user);
     store.update(&user).expect("a user is changed");
     let mut maildrop = own(&store, user.maildrop);
     let ids = deliver(
@@ -31,6 +33,12 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
     maildrop
         .remove(&ids[..1], &Removal::default())
         .expect("a removal is done");
+    maildrop
+        .remove(&ids[2..3], &keeping(7, Some("s1")))
+        .expect("a removal is done");
+    maildrop.mark_read(&ids).expect("messages are marked");
+    maildrop.set_quota_warned(true).expect("a mark is kept");
+    let deleted = maildrop.deleted().expect("deleted messages are listed");
     let (messages, revision) = (maildrop.messages().to_vec(), maildrop.revision());
     drop((maildrop, store));
     for how in ["closed", "dropped", "closed"] {
@@ -41,6 +49,11 @@ pub(super) fn everything_is_there_again<S: MaildropStore + Directory>(open: &dyn
         );
         let maildrop = own(&store, user.maildrop);
         assert_eq!(maildrop.messages(), messages, "{how}");
+        let found = maildrop.deleted().expect("deleted messages are listed");
+        assert_eq!((found.len(), &found), (1, &deleted), "{how}");
+        assert!(maildrop.quota_warned(), "{how}");
+        let alias = store.resolve(&name("alias3")).expect("a look-up works");
+        assert_eq!(alias.as_ref(), Some(&user), "{how}");
         assert!(maildrop.revision() >= revision, "{how}");
         assert_eq!(
             whole_body(&*maildrop.bodies(), ids[1]),

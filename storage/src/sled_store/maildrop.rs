@@ -298,7 +298,8 @@ impl OwnedMaildrop for SledMaildrop {
             Ok(()) => Ok(numbers),
             Err(error) => {
                 let carried = carried.iter().flatten();
-                self.numbering.forget(carried.map(|unique_id| &**unique_id));
+                self.numbering
+                    .take_back(carried.map(|unique_id| &**unique_id));
                 Err(error.into())
             }
         }

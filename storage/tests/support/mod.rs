@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use mailroost_storage::faulty::split_mix;
 use mailroost_storage::sled_store::{Finding, Probe, verify};
 use mailroost_storage::{
-    BodySource, Delivery, Directory, MaildropId, MaildropStore, MessageId, NewUser, OwnedMaildrop,
-    SledStore, SledStoreOptions, Staging, StoreError, StoreEvent, UserName,
+    BodySource, DeletedRecord, Delivery, Directory, MaildropId, MaildropStore, MessageId, NewUser,
+    OwnedMaildrop, Removal, SharedBody, SledStore, SledStoreOptions, Staging, StoreError,
+    StoreEvent, UserName,
 };
 
 /// The message of a seed: a header, and lines, some of which begin with dots.
@@ -23,7 +24,32 @@ pub fn message(seed: u64) -> Vec<u8> {
         let filler = "x".repeat((split_mix(&mut state) % 300) as usize);
         octets.extend_from_slice(format!("{dots}{filler}\r\n").as_bytes());
     }
+    // One in four is large enough to be shared.
+    if seed.is_multiple_of(4) {
+        octets.extend_from_slice(&b"a line of a large message\r\n".repeat(700));
+    }
     octets
+}
+
+/// The message of a seed as a body for many and, as its trace, its first line.
+pub fn stage_shared(
+    store: &impl MaildropStore,
+    seed: u64,
+) -> Result<(Box<dyn SharedBody>, Vec<u8>), StoreError> {
+    let octets = message(seed);
+    let trace = octets.iter().position(|octet| *octet == b'\n').unwrap() + 1;
+    let mut staged = store.stage(Staging::default())?;
+    let _ = staged.write_all(&octets[trace..]);
+    Ok((staged.finish_shared()?, octets[..trace].to_vec()))
+}
+
+/// A removal whose bodies are kept.
+pub fn keeping(at_secs: u64) -> Removal {
+    Removal {
+        at_secs,
+        session: Some(format!("session-{at_secs}").into()),
+        keep: true,
+    }
 }
 
 pub fn stage(store: &impl MaildropStore, octets: &[u8]) -> Result<Delivery, StoreError> {
@@ -73,8 +99,8 @@ pub fn user(store: &impl Directory, name: &str) -> MaildropId {
     }
 }
 
-/// Maildrops, their messages and the octets of these.
-pub type Contents = Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>)>;
+/// Maildrops, their messages and the octets of these, and their deleted messages.
+pub type Contents = Vec<(MaildropId, Vec<(MessageId, Vec<u8>)>, Vec<DeletedRecord>)>;
 
 /// All that is in the store.
 pub fn contents(store: &SledStore) -> Contents {
@@ -87,7 +113,7 @@ pub fn contents(store: &SledStore) -> Contents {
             assert_eq!(octets.len() as u64, record.exact_octets);
             (record.id, octets)
         });
-        all.push((id, messages.collect()));
+        all.push((id, messages.collect(), maildrop.deleted().unwrap()));
     }
     all
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{MaildropId, NewUser, User, UserName};
+use crate::{MaildropId, NewUser, Removal, User, UserName};
 
 fn records() -> impl Strategy<Value = Vec<MessageRecord>> {
     let record = (
@@ -59,11 +59,36 @@ proptest! {
     }
 
     #[test]
+    fn deletions_come_back(records in records(), n in prop::array::uniform2(any::<u64>())) {
+        let removal = Removal {
+            at_secs: n[0],
+            session: (n[1] % 2 == 0).then(|| "7f3a".into()),
+            keep: true,
+        };
+        let deleted: Vec<DeletedRecord> = records
+            .into_iter()
+            .map(|record| record.into_deleted(n[1], &removal))
+            .collect();
+        let mut back = Vec::new();
+        decode_deleted(5, &encode_deleted(deleted.iter()), &mut back).unwrap();
+        prop_assert_eq!(&back, &deleted);
+        let ids = deleted.iter().map(|record| record.id).collect();
+        let files = deleted.iter().map(|record| (record.id, Deletion::of(record)));
+        for entry in [
+            JournalEntry::Keep(ids, Deletion::by(&removal, n[1])),
+            JournalEntry::Forget(files.collect()),
+        ] {
+            prop_assert_eq!(JournalEntry::decode(&entry.encode()), Some(entry));
+        }
+    }
+
+    #[test]
     fn no_octets_make_a_decoder_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = MaildropRow::decode(&octets);
         let _ = decode_user(&octets);
         let _ = JournalEntry::decode(&octets);
         let _ = decode_segment(1, &octets, &mut Vec::new());
+        let _ = decode_deleted(1, &octets, &mut Vec::new());
         let _ = unseal(b"key", &octets);
     }
 
@@ -98,6 +123,8 @@ fn users_come_back() {
             site: password_hash.map(|_| "north-1".into()),
             ..User::new(new, MaildropId(u64::MAX), 1_800_000_000)
         };
+        assert_eq!(decode_user(&encode_user(&user)).as_ref(), Some(&user));
+        let user = crate::conformance::directory::full_user(user);
         assert_eq!(decode_user(&encode_user(&user)), Some(user));
     }
 }
@@ -146,4 +173,50 @@ fn ordinary_records_are_small() {
     ] {
         assert_eq!(JournalEntry::decode(&entry.encode()), Some(entry));
     }
+}
+
+/// Rows, segments and journal entries from before bodies were kept, as octets.
+#[test]
+fn earlier_records_are_understood() {
+    let row = MaildropRow {
+        sequence: Sequence {
+            next: 300,
+            first_own: 1,
+        },
+        revision: 5,
+        messages: 2,
+        exact_octets: 129,
+        stored_octets: 8_192,
+        ..MaildropRow::NEW
+    };
+    let octets = [0xAC, 0x02, 1, 5, 2, 0x81, 0x01, 0x80, 0x40];
+    assert_eq!(MaildropRow::decode(&octets), Some(row));
+    let record = |id, carried: Option<&str>| MessageRecord {
+        id: MessageId(id),
+        exact_octets: 129,
+        stored_octets: 4_096,
+        received_secs: 7,
+        carried_unique_id: carried.map(Box::from),
+        read: false,
+    };
+    let octets = [
+        0, 0x81, 0x01, 0x80, 0x20, 7, 0, 63, 0x81, 0x01, 0x80, 0x20, 7, 2, b'i', b'd',
+    ];
+    let mut records = Vec::new();
+    decode_segment(2, &octets, &mut records).unwrap();
+    assert_eq!(records, [record(128, None), record(191, Some("id"))]);
+    let entry = JournalEntry::Unlink([300, 301].map(MessageId).to_vec());
+    assert_eq!(JournalEntry::decode(&[1, 0xAC, 0x02, 1]), Some(entry));
+    let octets = b"\x03ann\x07\x09\x01\x02\x01\x04hash\x00\x05north";
+    let new = NewUser {
+        name: UserName::new("ann").unwrap(),
+        password_hash: Some("hash".to_owned()),
+    };
+    let user = User {
+        use_protocol_defaults: false,
+        exact_rfc822_size: Some(true),
+        site: Some("north".into()),
+        ..User::new(new, MaildropId(7), 9)
+    };
+    assert_eq!(decode_user(octets), Some(user));
 }
