@@ -8,6 +8,7 @@ mod demo;
 mod demo_mail;
 mod import_passwd;
 mod mail;
+mod new_file;
 mod options;
 mod output;
 mod password;

@@ -1,9 +1,6 @@
 //! `mail import` and `mail export`: whole maildrops in and out. Files are read and written by
 //! this process, with the rights of whoever called it; messages travel over the conversation.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,6 +11,7 @@ use mailroost_storage::import::{
 };
 use mailroost_storage::{MessageRecord, StoreError};
 
+use super::new_file::NewFile;
 use super::output::{Output, complain, text};
 use crate::control::{Client, RemoteBodies, RemoteStore};
 use crate::exit::{Failure, Status};
@@ -129,10 +127,12 @@ pub(super) fn export(
     let report = match (mbox, maildir) {
         (_, Some(folder)) => to_maildir(&records, &bodies, settings, folder),
         (Some(file), None) => {
-            let mut out = BufWriter::new(create(file)?);
-            let report = to_mbox(&records, &bodies, settings, &mut out);
-            let synced = out.flush().and_then(|()| out.get_ref().sync_all());
-            synced.map_err(|error| Failure::io(file.display(), &error))?;
+            let mut out = create(file)?;
+            let report = to_mbox(&records, &bodies, settings, out.writer());
+            if report.is_ok() {
+                out.finish()
+                    .map_err(|error| Failure::io(file.display(), &error))?;
+            }
             report
         }
         (None, None) => {
@@ -146,12 +146,8 @@ pub(super) fn export(
 }
 
 /// A new file that nobody else can read: mail is private.
-fn create(file: &Path) -> Result<File, Failure> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
+fn create(file: &Path) -> Result<NewFile, Failure> {
+    let opened = NewFile::create(file);
     opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::new(Status::CannotCreate, format!("{}: {error}", file.display()))

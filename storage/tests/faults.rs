@@ -182,6 +182,25 @@ fn deliveries_stop_before_the_disk_is_full_and_removals_go_on() {
 }
 
 #[test]
+fn a_carried_decimal_can_be_delivered_after_there_was_no_room() {
+    let faulty = faulty();
+    let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
+    let mut deliver = || {
+        let staging = Staging {
+            carried_unique_id: Some("500".into()),
+            ..Staging::default()
+        };
+        let staged = faulty.store.stage(staging).unwrap();
+        maildrop.deliver(vec![staged.finish().unwrap()])
+    };
+    faulty.files.set_room(Some(16 << 20));
+    assert_eq!(deliver().unwrap_err().kind(), StoreErrorKind::Full);
+    faulty.files.set_room(None);
+    assert_eq!(deliver().unwrap(), [MessageId(501)]);
+    assert_eq!(deliver().unwrap_err().kind(), StoreErrorKind::Duplicate);
+}
+
+#[test]
 fn an_index_that_cannot_be_made_durable_poisons_the_store() {
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();

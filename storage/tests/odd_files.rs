@@ -124,6 +124,38 @@ fn of_two_maildrops_of_one_user_the_later_counts_and_the_index_stays() {
 }
 
 #[test]
+fn aliases_come_back_with_their_users_and_stay_with_who_has_them() {
+    let folder = closed_store();
+    let options = SledStoreOptions::default();
+    let name = |text| UserName::new(text).unwrap();
+    let store = SledStore::open(folder.path(), options.clone()).unwrap();
+    user(&store, "bob");
+    let mut bob = store.find(&name("bob")).unwrap().unwrap();
+    bob.aliases = ["taken", "b"].map(name).to_vec();
+    store.update(&bob).unwrap();
+    let owner = folder.path().join("bodies/02/2/owner");
+    let earlier = fs::read(&owner).unwrap();
+    bob.aliases = vec![name("b")];
+    store.update(&bob).unwrap();
+    let mut ann = store.find(&name("ann")).unwrap().unwrap();
+    ann.aliases = ["taken", "a"].map(name).to_vec();
+    store.update(&ann).unwrap();
+    store.close().unwrap();
+    drop(store);
+    // As from a backup of one file.
+    fs::write(&owner, earlier).unwrap();
+    rebuild(folder.path(), &options).unwrap();
+    let store = SledStore::open(folder.path(), options).unwrap();
+    for (alias, whose) in [("taken", &ann), ("a", &ann), ("b", &bob)] {
+        let found = store.resolve(&name(alias)).unwrap();
+        assert_eq!(found.as_ref(), Some(whose), "{alias}");
+    }
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(support::findings(folder.path()), []);
+}
+
+#[test]
 fn names_that_are_too_large_for_ours_use_no_numbers_up() {
     let folder = closed_store();
     let last = u64::MAX;

@@ -22,6 +22,8 @@ use crate::{
 
 /// Messages in one journal entry: its record stays a few kilobytes.
 const JOURNAL_ENTRY_MESSAGES_MAX: usize = 1_000;
+/// The same for deleted messages, each of which has its own name in the entry.
+const FORGET_ENTRY_MESSAGES_MAX: usize = 100;
 
 pub(super) struct SledMaildrop {
     ownership: Ownership,
@@ -218,7 +220,7 @@ impl SledMaildrop {
             let files = records.iter().map(|it| (it.id, Deletion::of(it)));
             JournalEntry::Forget(files.collect())
         };
-        let entries = gone.chunks(JOURNAL_ENTRY_MESSAGES_MAX).map(forget);
+        let entries = gone.chunks(FORGET_ENTRY_MESSAGES_MAX).map(forget);
         Ok(journalled(id, row.revision, entries, changes))
     }
 

@@ -51,10 +51,9 @@ pub(super) fn take_in(
     }
     let count = adopted.len() as u64;
     let (mut new_row, mut new_messages) = (*row, messages.clone());
-    for file in adopted {
-        count_in(&mut new_row, &file.header, file.stored_octets());
-        let stored_octets = file.stored_octets();
-        new_messages.push(file.header.into_record(stored_octets));
+    for (header, stored_octets) in adopted {
+        count_in(&mut new_row, &header, stored_octets);
+        new_messages.push(header.into_record(stored_octets));
     }
     new_row.revision += 1;
     new_messages.sort_unstable_by_key(|record| record.id);
@@ -82,14 +81,14 @@ fn adoptable(
     id: MaildropId,
     unclaimed: &Unclaimed,
     messages: &[MessageRecord],
-) -> Result<Vec<MessageFile>, StoreError> {
+) -> Result<Vec<Found>, StoreError> {
     let mut taken: HashSet<Box<str>> = messages
         .iter()
         .filter_map(|record| record.carried_unique_id.clone())
         .collect();
     let mut adopted = Vec::new();
     for (_, batch) in read_batches(shared, id, &unclaimed.messages)? {
-        let restored = |file: &MessageFile| file.header.apart.and_then(|it| it.restored_from);
+        let restored = |(header, _): &Found| header.apart.and_then(|it| it.restored_from);
         let deleted = |id: MessageId| unclaimed.deleted.contains(&id);
         if batch.iter().filter_map(restored).any(deleted) {
             withdraw(shared, id, &batch)?;
@@ -97,10 +96,10 @@ fn adoptable(
         }
         let whole = batch
             .iter()
-            .all(|file| file.header.batch as usize == batch.len());
+            .all(|(header, _)| header.batch as usize == batch.len());
         let carried = batch
             .iter()
-            .filter_map(|file| file.header.carried_unique_id.clone());
+            .filter_map(|(header, _)| header.carried_unique_id.clone());
         let new = carried.clone().all(|unique_id| !taken.contains(&unique_id));
         if whole && new {
             taken.extend(carried);
@@ -112,8 +111,8 @@ fn adoptable(
         } else {
             "its batch is not whole"
         };
-        for file in batch {
-            let message = file.header.message;
+        for (header, _) in batch {
+            let message = header.message;
             set_message_aside(&shared.options, &shared.layout, id, message, None, reason)?;
         }
     }
@@ -121,11 +120,11 @@ fn adoptable(
 }
 
 /// An undelete that was not committed has not happened: nothing is lost with what it made.
-fn withdraw(shared: &Shared, id: MaildropId, batch: &[MessageFile]) -> Result<(), StoreError> {
+fn withdraw(shared: &Shared, id: MaildropId, batch: &[Found]) -> Result<(), StoreError> {
     let files = &*shared.options.files;
     let unlink = || {
-        for file in batch {
-            let message = file.header.message;
+        for (header, _) in batch {
+            let message = header.message;
             unlink_if_there(files, &shared.layout.body(id, message))?;
             unlink_if_there(files, &shared.layout.body_apart(id, message))?;
         }
@@ -136,6 +135,9 @@ fn withdraw(shared: &Shared, id: MaildropId, batch: &[MessageFile]) -> Result<()
         StoreError::io(context, error)
     })
 }
+
+/// The header of a message, and the octets that it occupies.
+type Found = (BodyHeader, u64);
 
 /// The files that neither the index nor the journal knows.
 #[derive(Default)]
@@ -210,7 +212,7 @@ fn read_batches(
     shared: &Shared,
     id: MaildropId,
     unclaimed: &[MessageId],
-) -> Result<BTreeMap<u64, Vec<MessageFile>>, StoreError> {
+) -> Result<BTreeMap<u64, Vec<Found>>, StoreError> {
     let Shared {
         options, layout, ..
     } = shared;
@@ -220,10 +222,11 @@ fn read_batches(
         let read = || {
             let file = MessageFile::open(files, layout, id, *message, None)?;
             file.check(files, &mut KnownSums::default())?;
-            Ok::<_, StoreError>(file)
+            let stored_octets = file.stored_octets();
+            Ok::<_, StoreError>((file.header, stored_octets))
         };
         match read() {
-            Ok(file) => batches.entry(file.header.revision).or_default().push(file),
+            Ok(found) => batches.entry(found.0.revision).or_default().push(found),
             Err(error) if tells_nothing_of_the_file(&error) => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
