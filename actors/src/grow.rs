@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use actix::Addr;
 use mailroost_auth::{Mechanism, PasswordSource};
 use mailroost_protocol::MechanismOffer;
-use mailroost_storage::MaildropStore;
+use mailroost_storage::{Directory, MaildropStore};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::delivery::{
+    Connections, DeliveryParts, DeliverySupervisor, Lmtp, LmtpAddress, LmtpListenerActor,
+    LmtpListenerParts,
+};
 use crate::directory::DirectoryActor;
 use crate::listener::{ListenerActor, ListenerParts};
 use crate::mailbox::{MailboxParts, MailboxSupervisor, Maildrops};
@@ -36,9 +40,12 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
         throttle: Arc::clone(&blueprint.throttle),
         refusals: Arc::new(Refusals::new(blueprint.limits.refusals_kept)),
         addresses: addresses(&blueprint.bindings)?,
+        lmtp_rules: watch::Sender::new(Arc::clone(&blueprint.lmtp.rules)),
+        lmtp_addresses: lmtp_addresses(&blueprint.lmtp)?,
         token: CancellationToken::new(),
         maildrops: Maildrops::default(),
         sockets: Mutex::default(),
+        lmtp_sockets: Mutex::default(),
         arbiters: Mutex::new(arbiters),
         grown: OnceLock::new(),
         ended: watch::Sender::new(None),
@@ -68,6 +75,10 @@ fn addresses(bindings: &[Binding]) -> io::Result<Vec<std::net::SocketAddr>> {
         .iter()
         .map(|binding| binding.socket.local_addr())
         .collect()
+}
+
+fn lmtp_addresses(lmtp: &Lmtp) -> io::Result<Vec<LmtpAddress>> {
+    lmtp.sockets.iter().map(|socket| socket.address()).collect()
 }
 
 struct Grower {
@@ -129,6 +140,7 @@ impl Grower {
             sites,
             protocol_log,
             bindings,
+            lmtp,
             log,
             ..
         } = blueprint;
@@ -167,15 +179,11 @@ impl Grower {
             protocol_log,
             log: log.clone(),
         });
-        let sessions = {
-            let (parts, policy) = (Arc::clone(&parts), Arc::clone(&self.trunk.policy));
-            let (places, tree) = (Arc::clone(&self.places), self.trunk.token.clone());
-            self.branch(Rank::Sessions, "SessionSupervisor".into(), move || {
-                SessionSupervisor::new(parts, policy, places, tree)
-            })
-        };
+        let sessions = self.sessions(&parts);
         // Set once, here; the timer has had no reason to look yet.
         drop(clients.set(sessions.clone()));
+        let (delivery_parts, deliveries) = self.deliveries(&store, &users, &mailboxes, &log);
+        let lmtp_listeners = self.lmtp_listeners(lmtp, &deliveries, &log);
         let listeners = self.listeners(bindings, &sessions, &log);
         let sweeper = {
             let (mailboxes, log) = (mailboxes.clone(), log.clone());
@@ -189,10 +197,12 @@ impl Grower {
             directory,
             mailboxes,
             sessions,
+            deliveries,
+            lmtp_listeners,
             listeners,
             sweeper,
         };
-        self.root(parts, addrs);
+        self.root(parts, delivery_parts, addrs);
     }
 
     fn mailboxes(
@@ -212,6 +222,39 @@ impl Grower {
         self.branch(Rank::Mailboxes, "MailboxSupervisor".into(), move || {
             MailboxSupervisor::new(Arc::new(parts), limits, places, maildrops, tree)
         })
+    }
+
+    fn sessions(&mut self, parts: &Arc<SessionParts>) -> Addr<SessionSupervisor> {
+        let (parts, policy) = (Arc::clone(parts), Arc::clone(&self.trunk.policy));
+        let (places, tree) = (Arc::clone(&self.places), self.trunk.token.clone());
+        self.branch(Rank::Sessions, "SessionSupervisor".into(), move || {
+            SessionSupervisor::new(parts, policy, places, tree)
+        })
+    }
+
+    fn deliveries(
+        &mut self,
+        store: &Arc<dyn MaildropStore>,
+        directory: &Arc<dyn Directory>,
+        mailboxes: &Addr<MailboxSupervisor>,
+        log: &slog::Logger,
+    ) -> (Arc<DeliveryParts>, Addr<DeliverySupervisor>) {
+        let shared = Arc::new(DeliveryParts {
+            limits: self.limits.clone(),
+            connections: Connections::default(),
+            rules: self.trunk.lmtp_rules.subscribe(),
+            upkeep: self.trunk.upkeep.subscribe(),
+            store: Arc::clone(store),
+            directory: Arc::clone(directory),
+            mailboxes: mailboxes.clone(),
+            log: log.clone(),
+        });
+        let parts = Arc::clone(&shared);
+        let (places, tree) = (Arc::clone(&self.places), self.trunk.token.clone());
+        let deliveries = self.branch(Rank::Deliveries, "DeliverySupervisor".into(), move || {
+            DeliverySupervisor::new(parts, places, tree)
+        });
+        (shared, deliveries)
     }
 
     fn listeners(
@@ -248,8 +291,36 @@ impl Grower {
         listeners
     }
 
+    fn lmtp_listeners(
+        &mut self,
+        lmtp: Lmtp,
+        deliveries: &Addr<DeliverySupervisor>,
+        log: &slog::Logger,
+    ) -> Vec<Addr<LmtpListenerActor>> {
+        let sockets: Vec<_> = lmtp.sockets.into_iter().map(Arc::new).collect();
+        *self
+            .trunk
+            .lmtp_sockets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = sockets.clone();
+        let addresses = self.trunk.lmtp_addresses.clone();
+        let listeners = sockets.into_iter().zip(addresses);
+        listeners
+            .map(|(socket, address)| {
+                let name = format!("LmtpListenerActor {address}");
+                let parts = LmtpListenerParts {
+                    socket,
+                    address,
+                    deliveries: deliveries.clone(),
+                    log: log.clone(),
+                };
+                self.branch(Rank::Listener, name, move || LmtpListenerActor::new(parts))
+            })
+            .collect()
+    }
+
     /// The root comes last: its queue has kept what the children reported until now.
-    fn root(mut self, parts: Arc<SessionParts>, addrs: Addrs) {
+    fn root(mut self, parts: Arc<SessionParts>, deliveries: Arc<DeliveryParts>, addrs: Addrs) {
         let Some(cradle) = self.root_cradle.take() else {
             return;
         };
@@ -263,6 +334,7 @@ impl Grower {
             root,
             branches,
             parts,
+            deliveries,
             addrs,
         };
         // The trunk is ours alone until `grow` returns, so nobody has set it before.

@@ -6,6 +6,7 @@
 
 mod ask;
 mod clock;
+mod delivery;
 mod directory;
 mod grow;
 mod limits;
@@ -24,6 +25,7 @@ mod tree;
 mod trunk;
 mod upkeep;
 
+pub use delivery::{Lmtp, LmtpAddress, LmtpPeer, LmtpRules, LmtpSocket};
 pub use limits::Limits;
 pub use protocol_log::{LoggedSession, ProtocolLog};
 pub use refusal::{RefusalNote, Rule};

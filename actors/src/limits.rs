@@ -11,6 +11,8 @@ pub struct Limits {
     pub sessions_per_address_max: usize,
     /// Sessions at once of one user (Exchange's `MaxConnectionsPerUser`, 16).
     pub sessions_per_user_max: usize,
+    /// LMTP connections at once: each holds up to 300 KiB of a message, and an MTA opens tens.
+    pub lmtp_connections_max: usize,
     /// A TLS handshake that takes longer is cut: a stalled one costs a socket and buffers.
     pub tls_handshake: Duration,
     /// A peer that takes nothing for this long while we have something to send is cut.
@@ -48,6 +50,7 @@ impl Default for Limits {
             sessions_max: i32::MAX as usize,
             sessions_per_address_max: i32::MAX as usize,
             sessions_per_user_max: 16,
+            lmtp_connections_max: 200,
             tls_handshake: Duration::from_secs(30),
             write_stall: Duration::from_secs(120),
             closing: Duration::from_secs(10),

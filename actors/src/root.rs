@@ -9,8 +9,10 @@
 //! │    └─ MailboxActor         transient, one per maildrop in use
 //! ├─ 4 SessionSupervisor       permanent
 //! │    └─ SessionActor         temporary, one per connection
-//! ├─ 5 ListenerActor           permanent, one per binding
-//! └─ 6 SweeperActor            permanent
+//! ├─ 5 DeliverySupervisor      permanent
+//! │    └─ LmtpActor            temporary, one per connection of an MTA
+//! ├─ 6 ListenerActor           permanent, one per binding; LmtpListenerActor likewise
+//! └─ 7 SweeperActor            permanent
 //! ```
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub(crate) enum Rank {
     Directory,
     Mailboxes,
     Sessions,
+    Deliveries,
     Listener,
     Sweeper,
 }

@@ -15,6 +15,7 @@ use mailroost_storage::{
 };
 
 use crate::ask::ask;
+use crate::delivery::{AdmitDelivery, DeliveryWire};
 use crate::grow::grow;
 use crate::mailbox::{
     CommitDeletions, Deliver, FindMailbox, ListContents, RetireMailbox, ask_mailbox,
@@ -23,7 +24,10 @@ use crate::session::{Admit, Connection, EndMaildrop, Wire};
 use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
-use crate::{Limits, ProtocolLog, RefusalNote, Sites, Terms, Upkeep, clock};
+use crate::{
+    Limits, Lmtp, LmtpAddress, LmtpPeer, LmtpRules, ProtocolLog, RefusalNote, Sites, Terms, Upkeep,
+    clock,
+};
 
 /// What the tree is made of, all of it values.
 pub struct Blueprint {
@@ -49,6 +53,8 @@ pub struct Blueprint {
     pub protocol_log: Option<Arc<dyn ProtocolLog>>,
     /// The sockets to serve, bound already.
     pub bindings: Vec<Binding>,
+    /// Deliveries over LMTP.
+    pub lmtp: Lmtp,
     /// Arbiters (threads) for sessions and mailboxes. With 0 everything runs on the arbiter
     /// that starts the tree, as a test on a paused clock needs it.
     pub workers: usize,
@@ -142,6 +148,10 @@ pub enum Victim {
     SessionSupervisor,
     /// All sessions that have this maildrop open.
     Sessions(MaildropId),
+    /// The supervisor of the LMTP connections.
+    DeliverySupervisor,
+    /// All LMTP connections.
+    Deliveries,
     /// All listeners.
     Listeners,
     /// The sweeper.
@@ -160,6 +170,11 @@ impl TreeHandle {
     /// The addresses served, in the order of the bindings.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.0.addresses
+    }
+
+    /// Where LMTP is served, in the order of its sockets.
+    pub fn lmtp_addresses(&self) -> &[LmtpAddress] {
+        &self.0.lmtp_addresses
     }
 
     pub(crate) fn grown(&self) -> Result<&Grown, TreeError> {
@@ -186,6 +201,18 @@ impl TreeHandle {
         };
         let sessions = &self.grown()?.addrs.sessions;
         ask(sessions, "the session supervisor", Admit(connection)).await
+    }
+
+    /// Takes messages over LMTP from a connection that somebody else accepted or made up.
+    /// Admission applies as for any other.
+    ///
+    /// # Errors
+    /// `Unavailable` if the tree is being taken down.
+    pub async fn serve_lmtp(&self, io: BoxedIo, peer: LmtpPeer) -> Result<(), TreeError> {
+        let wire = DeliveryWire::Other(io);
+        let deliveries = &self.grown()?.addrs.deliveries;
+        let admit = AdmitDelivery { wire, peer };
+        ask(deliveries, "the delivery supervisor", admit).await
     }
 
     /// Delivers messages into a maildrop, whatever its quota: all or none, durable when it
@@ -308,6 +335,11 @@ impl TreeHandle {
         self.0.refusals.find(id)
     }
 
+    /// New LMTP connections follow these rules.
+    pub fn set_lmtp_rules(&self, rules: Arc<LmtpRules>) {
+        self.0.lmtp_rules.send_replace(rules);
+    }
+
     /// The tree as it is now.
     pub async fn census(&self) -> Node {
         self.0.census()
@@ -341,7 +373,12 @@ impl TreeHandle {
     /// # Errors
     /// `Unavailable` if the mailbox cannot be made.
     pub async fn crash(&self, victim: Victim) -> Result<(), TreeError> {
-        let Grown { addrs, parts, .. } = self.grown()?;
+        let Grown {
+            addrs,
+            parts,
+            deliveries,
+            ..
+        } = self.grown()?;
         // The answer to `Crash` is that there is none.
         match victim {
             Victim::Root => {
@@ -371,8 +408,15 @@ impl TreeHandle {
                     }
                 }
             }
+            Victim::DeliverySupervisor => {
+                let _ = addrs.deliveries.send(Crash).await;
+            }
+            Victim::Deliveries => deliveries.connections.crash_all(),
             Victim::Listeners => {
                 for listener in &addrs.listeners {
+                    let _ = listener.send(Crash).await;
+                }
+                for listener in &addrs.lmtp_listeners {
                     let _ = listener.send(Crash).await;
                 }
             }

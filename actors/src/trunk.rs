@@ -11,6 +11,10 @@ use mailroost_protocol::{Ending, Policy};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::delivery::{
+    DeliveryParts, DeliverySupervisor, EndDeliveries, LmtpAddress, LmtpListenerActor, LmtpRules,
+    SharedSocket,
+};
 use crate::directory::DirectoryActor;
 use crate::listener::ListenerActor;
 use crate::mailbox::{MailboxSupervisor, Maildrops};
@@ -30,10 +34,13 @@ pub(crate) struct Trunk {
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) lmtp_rules: watch::Sender<Arc<LmtpRules>>,
+    pub(crate) lmtp_addresses: Vec<LmtpAddress>,
     /// Cancelled to end everything at once.
     pub(crate) token: CancellationToken,
     pub(crate) maildrops: Maildrops,
     pub(crate) sockets: Mutex<Vec<Arc<TcpListener>>>,
+    pub(crate) lmtp_sockets: Mutex<Vec<SharedSocket>>,
     pub(crate) arbiters: Mutex<Vec<actix_rt::Arbiter>>,
     pub(crate) grown: OnceLock<Grown>,
     pub(crate) ended: watch::Sender<Option<Ended>>,
@@ -48,6 +55,7 @@ pub(crate) struct Grown {
     pub(crate) root: Child,
     pub(crate) branches: Vec<Branch>,
     pub(crate) parts: Arc<SessionParts>,
+    pub(crate) deliveries: Arc<DeliveryParts>,
     pub(crate) addrs: Addrs,
 }
 
@@ -58,6 +66,8 @@ pub(crate) struct Addrs {
     pub(crate) directory: Addr<DirectoryActor>,
     pub(crate) mailboxes: Addr<MailboxSupervisor>,
     pub(crate) sessions: Addr<SessionSupervisor>,
+    pub(crate) deliveries: Addr<DeliverySupervisor>,
+    pub(crate) lmtp_listeners: Vec<Addr<LmtpListenerActor>>,
     pub(crate) listeners: Vec<Addr<ListenerActor>>,
     pub(crate) sweeper: Addr<SweeperActor>,
 }
@@ -94,10 +104,13 @@ impl Trunk {
         end(&grown.branches, Rank::Sweeper).await;
         end(&grown.branches, Rank::Listener).await;
         lock(&self.sockets).clear();
+        lock(&self.lmtp_sockets).clear();
         if let Some(patience) = patience {
-            self.drain_sessions(grown, patience).await;
+            self.drain_connections(grown, patience).await;
         }
         // First the one who lets them in, then those who came in late.
+        end(&grown.branches, Rank::Deliveries).await;
+        self.cut_deliveries(grown).await;
         end(&grown.branches, Rank::Sessions).await;
         self.cut_sessions(grown).await;
         end(&grown.branches, Rank::Mailboxes).await;
@@ -110,21 +123,40 @@ impl Trunk {
         self.ended.send_replace(Some(why));
     }
 
-    /// Nobody new, and all sessions to their next command boundary, as far as `patience` goes.
-    async fn drain_sessions(&self, grown: &Grown, patience: Duration) {
-        let registry = &grown.parts.registry;
+    /// Nobody new, and all connections to their next command boundary, as far as `patience`
+    /// goes.
+    async fn drain_connections(&self, grown: &Grown, patience: Duration) {
+        let (registry, deliveries) = (&grown.parts.registry, &grown.deliveries.connections);
         registry.close();
+        deliveries.close();
         // After what is in the queue already: who was admitted last is told, too.
         let end = EndSessions(Ending::Shutdown);
         if grown.addrs.sessions.send(end).await.is_err() {
             // Their supervisor is gone for good; they are not.
             registry.tell_all(|| EndSession(Ending::Shutdown));
         }
+        let end = EndDeliveries(Ending::Shutdown);
+        if grown.addrs.deliveries.send(end).await.is_err() {
+            deliveries.end_all(Ending::Shutdown);
+        }
+        let all_gone = async {
+            registry.population().empty().await;
+            deliveries.population().empty().await;
+        };
         tokio::select! {
             () = self.impatience.cancelled() => {}
             () = tokio::time::sleep(patience) => {}
-            () = registry.population().empty() => {}
+            () = all_gone => {}
         }
+    }
+
+    async fn cut_deliveries(&self, grown: &Grown) {
+        let connections = &grown.deliveries.connections;
+        let left = connections.population().size();
+        if left > 0 {
+            slog::warn!(self.log, "lmtp connections are cut"; "connections" => left);
+        }
+        connections.cut_all().await;
     }
 
     async fn cut_sessions(&self, grown: &Grown) {
@@ -168,6 +200,7 @@ impl Trunk {
                 node.population = match branch.rank {
                     Rank::Mailboxes => self.maildrops.mailboxes.size(),
                     Rank::Sessions => grown.parts.registry.population().size(),
+                    Rank::Deliveries => grown.deliveries.connections.population().size(),
                     Rank::Timer | Rank::Directory | Rank::Listener | Rank::Sweeper => 0,
                 };
                 node

@@ -195,6 +195,7 @@ impl ServerBuilder {
                 .protocol_log
                 .or_else(|| files.clone().map(|files| files as _)),
             bindings,
+            lmtp: mailroost_actors::Lmtp::default(),
             workers: self.workers.unwrap_or_else(|| workers_of(&config)),
             log: log.clone(),
         };

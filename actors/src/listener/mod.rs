@@ -53,17 +53,17 @@ impl Supervised for ListenerActor {
 }
 
 async fn accept_all(parts: ListenerParts) {
-    let mut weather = WEATHER_FIRST;
+    let mut weather = Weather::new(&parts.log, parts.address.to_string());
     let socket = loop {
         match register(&parts.socket) {
             Ok(socket) => break socket,
-            Err(error) => sit_out(&mut weather, &parts, &error).await,
+            Err(error) => weather.sit_out(&error).await,
         }
     };
     loop {
         match socket.accept().await {
             Ok((tcp, peer)) => {
-                weather = WEATHER_FIRST;
+                weather.is_fair();
                 let Ok(tcp) = tcp.into_std() else { continue };
                 let connection = Connection {
                     wire: Wire::Tcp(tcp),
@@ -76,7 +76,7 @@ async fn accept_all(parts: ListenerParts) {
                 let _ = parts.sessions.send(Admit(connection)).await;
             }
             Err(error) if concerns_one_peer(&error) => {}
-            Err(error) => sit_out(&mut weather, &parts, &error).await,
+            Err(error) => weather.sit_out(&error).await,
         }
     }
 }
@@ -88,16 +88,38 @@ fn register(socket: &TcpListener) -> io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::from_std(socket)
 }
 
-/// The system has nothing for us at the moment, most likely no file descriptor.
-async fn sit_out(weather: &mut Duration, parts: &ListenerParts, error: &io::Error) {
-    slog::warn!(parts.log, "cannot accept connections";
-        "listener" => %parts.address, "why" => %error);
-    tokio::time::sleep(*weather).await;
-    *weather = (*weather * 2).min(WEATHER_LONGEST);
+/// What the system refuses a listener, most likely a file descriptor, passes by itself.
+pub(crate) struct Weather {
+    log: slog::Logger,
+    listener: String,
+    wait: Duration,
+}
+
+impl Weather {
+    pub(crate) fn new(log: &slog::Logger, listener: String) -> Self {
+        Self {
+            log: log.clone(),
+            listener,
+            wait: WEATHER_FIRST,
+        }
+    }
+
+    /// Something could be had.
+    pub(crate) fn is_fair(&mut self) {
+        self.wait = WEATHER_FIRST;
+    }
+
+    /// Nothing could: waits, longer each time.
+    pub(crate) async fn sit_out(&mut self, error: &io::Error) {
+        slog::warn!(self.log, "cannot accept connections";
+            "listener" => &self.listener, "why" => %error);
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(WEATHER_LONGEST);
+    }
 }
 
 /// Whether the peer went away before we took the connection.
-fn concerns_one_peer(error: &io::Error) -> bool {
+pub(crate) fn concerns_one_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

@@ -42,7 +42,8 @@ use crate::{Limits, ProtocolLog, Security};
 use account::Account;
 pub(crate) use admission::{Admission, Crowded, Place};
 pub(crate) use registry::{OpenedMark, Registry};
-pub(crate) use stream::with_read_buffer;
+pub(crate) use run::{LINGER, LINGER_OCTETS_MAX};
+pub(crate) use stream::{Stream, with_read_buffer};
 pub(crate) use supervisor::{Admit, EndMaildrop, EndSessions, SessionSupervisor};
 
 /// What all sessions share.
@@ -96,7 +97,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    fn raise(&self, ending: Ending) {
+    pub(crate) fn raise(&self, ending: Ending) {
         let code = match ending {
             Ending::Autologout => 1,
             Ending::Restart => 2,
@@ -108,7 +109,7 @@ impl Signals {
     }
 
     /// What was told, and forgets it.
-    fn take(&self) -> Option<Ending> {
+    pub(crate) fn take(&self) -> Option<Ending> {
         match self.ending.swap(0, Ordering::SeqCst) {
             1 => Some(Ending::Autologout),
             2 => Some(Ending::Restart),
@@ -118,7 +119,7 @@ impl Signals {
     }
 
     /// Waits until something is told.
-    async fn told(&self) {
+    pub(crate) async fn told(&self) {
         if self.ending.load(Ordering::SeqCst) == 0 {
             self.raised.notified().await;
         }

@@ -21,8 +21,8 @@ use crate::{Security, clock};
 const KEPT_OCTETS: usize = 512;
 
 /// How long, and how much, is still taken from a client that was closed amid its sending.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_OCTETS_MAX: usize = 1024 * 1024;
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_OCTETS_MAX: usize = 1024 * 1024;
 
 /// Serves one connection to its end.
 pub(super) async fn run(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Limits, Security, Sites, TreeHandle, Upkeep};
+use mailroost_actors::{Binding, Blueprint, Limits, Lmtp, Security, Sites, TreeHandle, Upkeep};
 use mailroost_auth::{AcceptedDomains, Throttle, ThrottleRules};
 use mailroost_storage::{
     Directory as _, MaildropId, MaildropStore as _, MemoryStore, MessageId, NewUser, Staging,
@@ -101,6 +101,7 @@ impl Scene {
             } else {
                 vec![binding(stage.tls, tls.clone())?]
             },
+            lmtp: Lmtp::default(),
             workers: 0,
             log: slog::Logger::root(slog::Discard, slog::o!()),
         })?;
