@@ -143,10 +143,12 @@ impl From<ServerError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let status = match &error {
-            StartError::Bind { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => Status::NoPermission,
-                _ => Status::Unavailable,
-            },
+            StartError::Bind { source, .. } | StartError::BindLmtp { source, .. } => {
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => Status::NoPermission,
+                    _ => Status::Unavailable,
+                }
+            }
             StartError::Secret { source, .. } | StartError::ProtocolLog { source, .. } => {
                 match source.kind() {
                     io::ErrorKind::PermissionDenied => Status::NoPermission,

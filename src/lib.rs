@@ -60,6 +60,7 @@ pub mod sealing_key;
 pub mod server;
 pub mod site;
 pub mod tls;
+mod unix_socket;
 pub mod upkeep;
 
 pub use mailroost_actors as actors;

@@ -6,14 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use mailroost_actors::LmtpAddress;
 use mailroost_storage::MaildropStore;
 
 use super::demo_mail::messages;
 use super::output::text;
 use super::serve::{cut, logging};
 use crate::config::{
-    Config, ListenerSettings, LogForm, LogSettings, LoginType, ProtocolSettings, Ranged, Security,
-    ServerSettings, TlsSettings,
+    Config, ListenerSettings, LmtpListenerSettings, LmtpSettings, LogForm, LogSettings, LoginType,
+    ProtocolSettings, Ranged, Security, ServerSettings, TlsSettings,
 };
 use crate::daemon::{Daemon, End, open_store};
 use crate::exit::{Failure, Status};
@@ -25,6 +26,7 @@ const USER: &str = "demo";
 /// Ports to try first: easy to remember, and not those of a real server.
 const STLS_PORT: u16 = 1110;
 const IMPLICIT_TLS_PORT: u16 = 1995;
+const LMTP_PORT: u16 = 1024;
 
 /// Octets of chance in the password; twice as many characters.
 const PASSWORD_OCTETS: usize = 6;
@@ -54,6 +56,7 @@ pub(super) fn demo() -> Result<(), Failure> {
         };
         text(&introduction(
             daemon.server().addresses(),
+            daemon.server().lmtp_addresses(),
             &password,
             folder.path(),
         ))?;
@@ -95,6 +98,10 @@ fn config(folder: &Path) -> Result<Config, Failure> {
             key: Some(key),
             ..TlsSettings::default()
         },
+        lmtp: LmtpSettings {
+            listener: vec![LmtpListenerSettings::new(free(LMTP_PORT))],
+            ..LmtpSettings::default()
+        },
         protocol: ProtocolSettings {
             // So that the plain port can be tried as well.
             login_type: Some(LoginType::PlainTextLogin),
@@ -128,6 +135,9 @@ fn on_any_port(mut config: Config) -> Config {
     for listener in &mut config.listener {
         listener.port = Ranged::fixed(0);
     }
+    for listener in &mut config.lmtp.listener {
+        listener.port = Ranged::fixed(0);
+    }
     config
 }
 
@@ -146,6 +156,7 @@ async fn fill(config: &Config, password: &str) -> Result<(), Failure> {
         .config(config.clone())
         .store(store.clone())
         .sockets(Vec::new())
+        .lmtp_sockets(Vec::new())
         .workers(0)
         .start()
         .await?;
@@ -157,8 +168,13 @@ async fn fill(config: &Config, password: &str) -> Result<(), Failure> {
     Ok(crate::server::blocking(move || store.close()).await?)
 }
 
-fn introduction(addresses: &[SocketAddr], password: &str, folder: &Path) -> String {
-    let [stls, implicit] = addresses else {
+fn introduction(
+    addresses: &[SocketAddr],
+    lmtp: &[LmtpAddress],
+    password: &str,
+    folder: &Path,
+) -> String {
+    let ([stls, implicit], [lmtp]) = (addresses, lmtp) else {
         return String::new();
     };
     let certificate = folder.join("certificate.pem");
@@ -168,6 +184,7 @@ fn introduction(addresses: &[SocketAddr], password: &str, folder: &Path) -> Stri
         "\n\
          POP3 with STLS      {stls}\n\
          POP3 inside TLS     {implicit}\n\
+         LMTP                {lmtp}\n\
          user, password      {user}, {password}\n\
          everything is in    {}\n\
          \n\
@@ -180,6 +197,8 @@ fn introduction(addresses: &[SocketAddr], password: &str, folder: &Path) -> Stri
          \n\
          echo 'poll localhost service {stls_port} protocol POP3 user {user} password {password} \
          sslproto \"\" keep no rewrite mda cat' | fetchmail --fetchmailrc - --nosyslog --all\n\
+         \n\
+         swaks --protocol LMTP --server {lmtp} --from me@example.org --to {user}\n\
          \n\
          Ctrl-C ends it and removes the folder.\n\n",
         folder.display()

@@ -14,7 +14,7 @@ use crate::upkeep;
 const ARGON2_WORK_KIB_MAX: u64 = mailroost_auth::limits::HASH_WORK_KIB_MAX;
 
 /// The most octets of a Unix socket's path: `sun_path` of Linux has 108, with a NUL at the end.
-const SOCKET_PATH_OCTETS_MAX: usize = 107;
+pub(super) const SOCKET_PATH_OCTETS_MAX: usize = 107;
 
 /// A setting that does not go with the others.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(super) struct Conflict {
 /// Finds the first conflict.
 pub(super) fn check(config: &Config) -> Result<(), Conflict> {
     listeners_apart(config)?;
+    super::lmtp::check(config)?;
     control_socket(config)?;
     certificates(config)?;
     somebody_can_log_on(config)?;
@@ -104,7 +105,7 @@ fn warning_text(config: &Config) -> Result<(), Conflict> {
 }
 
 /// Whether two sockets cannot be bound together.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0
         && one.port() == other.port()
         && one.is_ipv4() == other.is_ipv4()

@@ -13,6 +13,8 @@ section! {
         max_connections_per_address: Ranged<1, 2_147_483_647> = Ranged::fixed(2_147_483_647),
         /// Sessions at once of one user (Exchange's MaxConnectionsPerUser).
         max_connections_per_user: Ranged<1, 2_147_483_647> = Ranged::fixed(16),
+        /// LMTP connections at once; each holds up to 300 KiB of a message.
+        max_lmtp_connections: Ranged<1, 100_000> = Ranged::fixed(200),
         /// The largest message that is taken in, as received. Not set: no limit.
         max_message_size: Option<Octets<1, 1_099_511_627_776>> = None,
         /// A TLS handshake that takes longer is cut.
@@ -54,6 +56,7 @@ impl LimitSettings {
             sessions_max: self.max_connections.size(),
             sessions_per_address_max: self.max_connections_per_address.size(),
             sessions_per_user_max: self.max_connections_per_user.size(),
+            lmtp_connections_max: self.max_lmtp_connections.size(),
             tls_handshake: self.tls_handshake_timeout.duration(),
             write_stall: self.write_timeout.duration(),
             closing: self.closing_timeout.duration(),

@@ -7,6 +7,7 @@ mod blame;
 mod check;
 mod gssapi;
 mod limits;
+mod lmtp;
 mod ntlm;
 mod origin;
 mod print;
@@ -36,6 +37,10 @@ use section::Section;
 
 pub use gssapi::{GssapiSettings, Realm};
 pub use limits::LimitSettings;
+pub use lmtp::{
+    AllowedNetwork, Delimiters, KnownUser, LmtpListenerSettings, LmtpSettings, Nonconforming,
+    OverQuota, SocketMode, SystemName,
+};
 pub use ntlm::{CommandLine, NetBiosName, NtlmSection};
 pub use protocol::{
     Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
@@ -78,6 +83,8 @@ pub struct Config {
     pub protocol: ProtocolSettings,
     /// `[[site]]`, each one another site.
     pub site: Vec<SiteSettings>,
+    /// `[lmtp]`
+    pub lmtp: LmtpSettings,
     /// `[quota]`
     pub quota: QuotaSettings,
     /// `[retention]`
@@ -103,6 +110,7 @@ impl Default for Config {
             certificate: Vec::new(),
             protocol: ProtocolSettings::default(),
             site: Vec::new(),
+            lmtp: LmtpSettings::default(),
             quota: QuotaSettings::default(),
             retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
@@ -214,6 +222,7 @@ impl Config {
                 sockets(&self.listener) != sockets(&new.listener),
             ),
             ("site", self.site != new.site),
+            ("lmtp.listener", self.lmtp.listener != new.lmtp.listener),
             ("limits", self.limits != new.limits),
             ("auth", !self.auth.is_same_but_for_throttle(&new.auth)),
             ("store", self.store != new.store),
@@ -296,6 +305,7 @@ impl Config {
         .chain(listeners)
         .chain(certificates)
         .chain(self.site.iter_mut().map(|site| &mut site.ca_file))
+        .chain(self.lmtp.listener.iter_mut().map(|socket| &mut socket.path))
         .chain(self.auth.source.iter_mut().flat_map(SourceSettings::paths))
         .flatten()
         .chain([&mut server.store])
@@ -334,6 +344,13 @@ impl Config {
             sites => sites,
         };
         sections.extend(sites.iter().map(|site| one("site", site)));
+        sections.push(one("lmtp", &self.lmtp));
+        let none = [LmtpListenerSettings::default()];
+        let sockets = match self.lmtp.listener.as_slice() {
+            [] => &none[..],
+            sockets => sockets,
+        };
+        sections.extend(sockets.iter().map(|socket| one("lmtp.listener", socket)));
         sections.extend([
             one("quota", &self.quota),
             one("retention", &self.retention),

@@ -27,6 +27,8 @@ pub(super) fn print(config: &Config, origins: Option<&Origins>) -> String {
             "certificate" => "[[certificate]]".into(),
             "site" if config.site.is_empty() => "# [[site]]".into(),
             "site" => "[[site]]".into(),
+            "lmtp.listener" if config.lmtp.listener.is_empty() => "# [[lmtp.listener]]".into(),
+            "lmtp.listener" => "[[lmtp.listener]]".into(),
             "auth.source" if config.auth.source.is_empty() => "# [[auth.source]]".into(),
             "auth.source" => "[[auth.source]]".into(),
             name => format!("[{name}]"),

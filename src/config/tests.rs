@@ -92,8 +92,8 @@ const WRONG: &[(&str, &str)] = &[
     (
         "zzzzzzzzzzzzzz = 1\n",
         "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, certificate, \
-         protocol, protocol.texts, site, quota, retention, limits, auth, auth.source, \
-         auth.gssapi, auth.ntlm, auth.throttle, store, log, protocol_log",
+         protocol, protocol.texts, site, lmtp, lmtp.listener, quota, retention, limits, auth, \
+         auth.source, auth.gssapi, auth.ntlm, auth.throttle, store, log, protocol_log",
     ),
     (
         "[quota]\nwarn_percent = 101\n",

@@ -2,13 +2,12 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Uid, geteuid};
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -16,6 +15,7 @@ use tokio::task::JoinSet;
 use super::codec::FrameStream;
 use super::execute::Conversation;
 use crate::server::ServerHandle;
+use crate::unix_socket::{SocketFile, make_room};
 
 /// Conversations at once: administration is people and scripts, and each may hold a staged
 /// message's file open.
@@ -35,13 +35,11 @@ pub struct ControlError {
     pub source: io::Error,
 }
 
-/// A socket on which administrators are served. It is removed when this is dropped, unless
-/// something else is in its place by then.
+/// A socket on which administrators are served. Its file goes with it.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
-    path: PathBuf,
-    file: FileNumber,
+    _file: SocketFile,
 }
 
 impl ControlSocket {
@@ -68,8 +66,7 @@ impl ControlSocket {
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(Self {
             listener,
-            path: path.to_owned(),
-            file: file_number(path).map_err(failed)?,
+            _file: SocketFile::of(path).map_err(failed)?,
         })
     }
 
@@ -102,46 +99,6 @@ impl ControlSocket {
                     tokio::time::sleep(ACCEPT_BACK_OFF).await;
                 }
             }
-        }
-    }
-}
-
-impl Drop for ControlSocket {
-    fn drop(&mut self) {
-        // It may be gone with its folder, or another one may stand there.
-        if file_number(&self.path).is_ok_and(|file| file == self.file) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Device and inode: no two files have them in common while both are there.
-type FileNumber = (u64, u64);
-
-fn file_number(path: &Path) -> io::Result<FileNumber> {
-    fs::symlink_metadata(path).map(|facts| (facts.dev(), facts.ino()))
-}
-
-/// Removes a socket that nobody listens on any more, and nothing else.
-fn make_room(path: &Path) -> io::Result<()> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !found.file_type().is_socket() {
-        let why = "what is there is not a socket";
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
-    }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A queue that is full is no reason to wait.
-    socket.set_nonblocking(true)?;
-    match socket.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        Ok(()) | Err(_) => {
-            let why = "somebody listens there already";
-            Err(io::Error::new(io::ErrorKind::AddrInUse, why))
         }
     }
 }

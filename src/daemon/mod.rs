@@ -17,7 +17,9 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Security};
 use crate::control::ControlSocket;
 use crate::exit::{Failure, Status};
-use crate::server::{Bound, Server, ServerBuilder, ServerHandle, StartError, bind, blocking};
+use crate::server::{
+    Bound, Server, ServerBuilder, ServerHandle, StartError, bind, bind_lmtp, blocking,
+};
 
 use signals::{Signal, Signals};
 pub use store::{open_store, store_options};
@@ -62,11 +64,13 @@ impl Daemon {
             .iter()
             .map(|bound| bound.listener.security)
             .collect();
+        let lmtp_sockets = bind_lmtp(&config.lmtp.listener)?;
         let store = open_store(&config, &log).await?;
         let builder = Server::builder()
             .config(config.clone())
             .store(store.clone())
             .sockets(sockets)
+            .lmtp_sockets(lmtp_sockets)
             .log(log.clone());
         let path = config.server.control_socket();
         let (server, socket) = match start_server(builder, &path).await {
@@ -86,6 +90,9 @@ impl Daemon {
                 Security::ImplicitTls => "implicit_tls",
             };
             info!(log, "listening"; "address" => %address, "security" => security);
+        }
+        for address in server.lmtp_addresses() {
+            info!(log, "listening for lmtp"; "address" => %address);
         }
         // Whoever reads that it is ready may send a signal at once.
         let signals = Signals::new(hangups).map_err(no_signals)?;

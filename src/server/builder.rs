@@ -13,6 +13,7 @@ use mailroost_storage::{Directory, MaildropStore};
 use super::StartError;
 use super::certificates::Certificates;
 use super::handle::{Parts, ServerHandle};
+use super::lmtp::{BoundLmtp, bind_lmtp, lmtp};
 use super::sockets::{Bound, bind};
 use super::watch;
 use crate::config::{Config, ListenerSettings, Security};
@@ -33,6 +34,7 @@ pub struct ServerBuilder {
     policy: Option<Policy>,
     listeners: Option<Vec<ListenerSettings>>,
     sockets: Option<Vec<Bound>>,
+    lmtp_sockets: Option<Vec<BoundLmtp>>,
     tls: Option<Arc<dyn TlsAcceptor>>,
     workers: Option<usize>,
     protocol_log: Option<Arc<dyn ProtocolLog>>,
@@ -109,6 +111,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sockets for LMTP that are bound already, by [`bind_lmtp`]; no others are.
+    #[must_use]
+    pub fn lmtp_sockets(mut self, sockets: Vec<BoundLmtp>) -> Self {
+        self.lmtp_sockets = Some(sockets);
+        self
+    }
+
     /// TLS for all listeners, in place of the certificates of the configuration.
     #[must_use]
     pub fn tls(mut self, tls: Arc<dyn TlsAcceptor>) -> Self {
@@ -159,6 +168,11 @@ impl ServerBuilder {
             .into_iter()
             .map(|bound| certificates.binding(bound))
             .collect::<Result<Vec<_>, _>>()?;
+        let lmtp_sockets = match self.lmtp_sockets {
+            Some(sockets) => sockets,
+            None => bind_lmtp(&config.lmtp.listener)?,
+        };
+        let (lmtp, socket_files) = lmtp(&config, lmtp_sockets);
         let log = self
             .log
             .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
@@ -195,7 +209,7 @@ impl ServerBuilder {
                 .protocol_log
                 .or_else(|| files.clone().map(|files| files as _)),
             bindings,
-            lmtp: mailroost_actors::Lmtp::default(),
+            lmtp,
             workers: self.workers.unwrap_or_else(|| workers_of(&config)),
             log: log.clone(),
         };
@@ -208,6 +222,7 @@ impl ServerBuilder {
             hasher,
             certificates,
             config,
+            socket_files: Mutex::new(socket_files),
             listeners_given,
             protocol_log: files,
             log,

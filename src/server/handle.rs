@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mailroost_actors::{Ended, MaildropContents, Node, TreeHandle};
+use mailroost_actors::{Ended, LmtpAddress, MaildropContents, Node, TreeHandle};
 use mailroost_auth::{AnyHash, PasswordHasher, Secret};
 use mailroost_protocol::SizeKind;
 use mailroost_storage::{
@@ -14,9 +14,11 @@ use mailroost_storage::{
 use super::ServerError;
 use super::certificates::Certificates;
 use super::intake::{blocking, stage};
+use super::lmtp::rules;
 use super::watch;
 use crate::config::Config;
 use crate::protocol_log::FileLog;
+use crate::unix_socket::SocketFile;
 use crate::upkeep::upkeep;
 
 const SECS_PER_DAY: u64 = 24 * 60 * 60;
@@ -37,6 +39,8 @@ pub(super) struct Parts {
     pub(super) hasher: Arc<AnyHash>,
     pub(super) certificates: Certificates,
     pub(super) config: Mutex<Config>,
+    /// Of Unix sockets, which go when the server has ended.
+    pub(super) socket_files: Mutex<Vec<SocketFile>>,
     /// The listeners came from the builder; those of a configuration do not count.
     pub(super) listeners_given: bool,
     pub(super) protocol_log: Option<Arc<FileLog>>,
@@ -76,6 +80,11 @@ impl ServerHandle {
     /// The addresses served, in the order in which they were given.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.parts.tree.addresses()
+    }
+
+    /// Where LMTP is served, in the order in which it was given.
+    pub fn lmtp_addresses(&self) -> &[LmtpAddress] {
+        self.parts.tree.lmtp_addresses()
     }
 
     /// The supervision tree.
@@ -251,6 +260,7 @@ impl ServerHandle {
             parts.tree.set_upkeep(Arc::new(upkeep));
             let throttle = parts.tree.throttle();
             throttle.set_rules(config.auth.throttle.rules());
+            parts.tree.set_lmtp_rules(Arc::new(rules(&config)));
             let mut current = parts.config.lock().unwrap_or_else(PoisonError::into_inner);
             let mut needs_restart = current.needs_restart(&config);
             if !all_known {
@@ -264,6 +274,9 @@ impl ServerHandle {
             }
             current.protocol = config.protocol;
             current.auth.throttle = config.auth.throttle;
+            let lmtp_listener = std::mem::take(&mut current.lmtp.listener);
+            current.lmtp = config.lmtp;
+            current.lmtp.listener = lmtp_listener;
             current.quota = config.quota;
             current.retention = config.retention;
             slog::info!(parts.log, "configuration reloaded";
@@ -280,18 +293,25 @@ impl ServerHandle {
     pub async fn drain(&self) {
         let patience = self.config().server.drain_timeout.duration();
         self.parts.tree.drain(patience).await;
+        self.remove_socket_files();
         self.flush_protocol_log().await;
     }
 
     /// Cuts everything now. Resolves like `drain`.
     pub async fn stop(&self) {
         self.parts.tree.stop().await;
+        self.remove_socket_files();
         self.flush_protocol_log().await;
     }
 
     /// Resolves when the server has ended, and says why.
     pub async fn ended(&self) -> Ended {
         self.parts.tree.ended().await
+    }
+
+    fn remove_socket_files(&self) {
+        let files = &self.parts.socket_files;
+        files.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     async fn flush_protocol_log(&self) {

@@ -4,6 +4,7 @@ mod builder;
 mod certificates;
 mod handle;
 mod intake;
+mod lmtp;
 mod ntlm;
 mod sockets;
 mod watch;
@@ -25,6 +26,7 @@ use crate::upkeep::UpkeepError;
 pub use builder::ServerBuilder;
 pub use handle::{Reloaded, ServerHandle};
 pub use intake::{blocking, stage};
+pub use lmtp::{BoundLmtp, bind_lmtp};
 pub use ntlm::NtlmError;
 pub(crate) use ntlm::{mechanism as ntlm_mechanism, sealing_key};
 pub use sockets::{Bound, bind};
@@ -52,6 +54,14 @@ pub enum StartError {
     Bind {
         /// Where.
         address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A socket for LMTP cannot be had.
+    #[error("cannot listen for lmtp on {place}: {source}")]
+    BindLmtp {
+        /// Where: an address, or the path of a Unix socket.
+        place: String,
         /// Why not.
         source: io::Error,
     },

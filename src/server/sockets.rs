@@ -10,7 +10,7 @@ use crate::config::ListenerSettings;
 
 /// Connections that the system keeps until they are accepted. Linux cuts it to
 /// `net.core.somaxconn`, 4096 by default.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A socket that is bound and listens, and what is to be spoken on it.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub fn bind(listeners: &[ListenerSettings]) -> Result<Vec<Bound>, StartError> {
     bound.collect()
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
