@@ -10,12 +10,15 @@ clients=(curl fetchmail mpop getmail6 openssl python3 perl)
 servers=(dovecot-pop3d)
 # Kerberos: a KDC of the tests' own, its tools, and a clock that is wrong.
 kerberos=(krb5-kdc krb5-admin-server krb5-user faketime)
+# A directory that passwords are asked of.
+directories=(slapd)
 # What looks at TLS from outside.
 scanners=(testssl.sh)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${scanners[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${directories[@]}" "${scanners[@]}") ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
     exit 64
@@ -44,6 +47,16 @@ else
 fi
 
 echo "mailroost: installing ${missing[*]}" >&2
+# Tests start servers of their own: the packages shall start none.
+case " ${missing[*]} " in
+  *" slapd "*)
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+      printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+      "${as_root[@]}" chmod 755 /usr/sbin/policy-rc.d
+      trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    ;;
+esac
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends "${missing[@]}"

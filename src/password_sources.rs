@@ -1,16 +1,24 @@
 //! The password sources that the configuration names, in their order.
 
+use std::fs;
 use std::sync::Arc;
 
+use mailroost_auth::source::ldap::{
+    Attributes, LdapPasswords, LdapSettings, LookUp, Service, Template,
+};
 use mailroost_auth::{
     AcceptedDomains, AnyHash, CacheLimits, ChainLink, DirectoryPasswords, ForeignLink,
     ForeignPasswords, Guarded, LinkedSource, Notices, PasswdFile, PasswordCache, PasswordChain,
-    PasswordSource,
+    PasswordSource, Secret,
 };
 use mailroost_storage::Directory;
+use zeroize::Zeroizing;
 
 use crate::config::{Config, SourceKind, SourceSettings};
 use crate::server::{NtlmError, StartError, sealing_key};
+use crate::config::{AttributeName, Config, SourceKind, SourceSettings};
+use crate::server::StartError;
+use crate::site::{SiteError, trusting};
 
 /// Who knows passwords.
 ///
@@ -69,7 +77,7 @@ pub(crate) fn waiting_threads(config: &Config) -> usize {
         .iter()
         .filter(|source| match source.kind {
             SourceKind::Directory => false,
-            SourceKind::PasswdFile => true,
+            SourceKind::PasswdFile | SourceKind::Ldap => true,
         });
     foreign.map(|source| source.max_checks.size()).sum()
 }
@@ -90,6 +98,15 @@ impl Setup<'_> {
                 let name = path.display().to_string();
                 let file = PasswdFile::new(path, self.hasher.clone(), self.notices());
                 LinkedSource::Foreign(self.foreign(settings, Arc::new(file), &name)?)
+            }
+            SourceKind::Ldap => {
+                let name = settings
+                    .servers
+                    .first()
+                    .map_or("ldap", |server| server.as_str());
+                let ldap = LdapPasswords::new(ldap_settings(settings)?, self.notices());
+                let ldap = ldap.map_err(StartError::Tree)?;
+                LinkedSource::Foreign(self.foreign(settings, Arc::new(ldap), name)?)
             }
         };
         Ok(ChainLink {
@@ -122,4 +139,62 @@ impl Setup<'_> {
         let log = self.log.clone();
         Arc::new(move |text| slog::warn!(log, "{}", text))
     }
+}
+
+fn ldap_settings(settings: &SourceSettings) -> Result<LdapSettings, StartError> {
+    let text = |name: &Option<AttributeName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let template = |text: &str| Template::new(text).ok_or(StartError::Missing("name in a filter"));
+    let base = settings.base.as_ref().map(|base| base.as_str().to_owned());
+    let filter = template(settings.filter.as_str())?;
+    let look_up = match &settings.user_dn {
+        Some(user) => LookUp::Direct {
+            user: template(user.as_str())?,
+            search: base.map(|base| (base, filter)),
+        },
+        None => LookUp::Search {
+            service: service(settings)?,
+            base: base.ok_or(StartError::Missing("base of an ldap source"))?,
+            filter,
+        },
+    };
+    Ok(LdapSettings {
+        servers: settings
+            .servers
+            .iter()
+            .map(|url| url.as_str().to_owned())
+            .collect(),
+        insecure: settings.insecure,
+        connector: trusting(settings.ca_file.as_deref())?
+            .build()
+            .map_err(SiteError::from)?,
+        look_up,
+        attributes: Attributes {
+            maildrop: text(&settings.maildrop_attribute),
+            quota: text(&settings.quota_attribute),
+            site: text(&settings.site_attribute),
+            enabled: text(&settings.enabled_attribute),
+        },
+        time_limit: settings.time_limit.duration(),
+    })
+}
+
+/// Who searches, with the password from its file.
+pub(crate) fn service(settings: &SourceSettings) -> Result<Option<Service>, SiteError> {
+    let (Some(name), Some(path)) = (&settings.bind_dn, &settings.bind_password_file) else {
+        return Ok(None);
+    };
+    let text = fs::read(path).map(Zeroizing::new);
+    let text = text.map_err(|source| SiteError::Unreadable {
+        path: path.clone(),
+        source,
+    })?;
+    let line = text
+        .split(|octet| *octet == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Ok(Some(Service {
+        name: name.as_str().to_owned(),
+        password: Secret::from(line.to_vec()),
+    }))
 }

@@ -1,6 +1,8 @@
 //! Passwords that others keep, from the outside: hashes that users bring, files of names and
 //! hashes, and who gets a maildrop.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 mod daemon_program;
 
 use daemon_program::{Place, Pop3, SETTINGS};

@@ -112,6 +112,10 @@ pub const KEY_FETCH_INTERVAL_MIN: Duration = Duration::from_secs(60);
 /// nobody out, and a key that was withdrawn does not live for ever.
 pub const KEYS_STALE_MAX: Duration = Duration::from_secs(86_400);
 
+/// Connections to LDAP servers that are kept of each kind: as many as there are checks at once as
+/// a rule. More are made and not kept.
+pub const LDAP_CONNECTIONS_KEPT_MAX: usize = 16;
+
 /// How often a file of passwords is looked at for changes: seldom enough to cost nothing, often
 /// enough that nobody waits for it.
 pub const PASSWD_LOOK_EVERY: Duration = Duration::from_secs(1);

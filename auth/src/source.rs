@@ -3,6 +3,7 @@
 mod chain;
 mod foreign;
 mod guard;
+pub mod ldap;
 pub mod passwd_file;
 mod store;
 

@@ -6,6 +6,7 @@
 mod blame;
 mod check;
 mod gssapi;
+mod ldap_value;
 mod limits;
 mod lmtp;
 mod ntlm;
@@ -36,6 +37,7 @@ use origin::Origins;
 use section::Section;
 
 pub use gssapi::{GssapiSettings, Realm};
+pub use ldap_value::{AttributeName, DistinguishedName, LdapFilter, LdapUrl, UserTemplate};
 pub use limits::LimitSettings;
 pub use lmtp::{
     AllowedNetwork, Delimiters, KnownUser, LmtpListenerSettings, LmtpSettings, Nonconforming,

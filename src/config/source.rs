@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use super::Config;
 use super::check::Conflict;
+use super::ldap_value::{AttributeName, DistinguishedName, LdapFilter, LdapUrl, UserTemplate};
 use super::section::section;
 use super::value::{Ranged, Seconds, Setting, choice};
+use crate::password_sources::service;
+use crate::site::trusting;
 
 section! {
     /// A source of passwords. Repeat the section for each one; they are asked in the order of the
     /// file. Without any: the directory alone. See docs/authentication.md.
     pub struct SourceSettings {
         /// "directory": the hashes of this server's own users. "passwd_file": a file of names and
-        /// hashes.
+        /// hashes. "ldap": LDAP servers, or Active Directory.
         kind: SourceKind = SourceKind::Directory,
         /// Whether a wrong password ends the search ("stop"), or the next source may know a better
         /// one ("next"). Somebody whom a source does not know is looked for at the next one in any
@@ -33,6 +36,38 @@ section! {
         /// The file of a "passwd_file": "name:hash" on each line, as in passwd(5), shadow(5) or
         /// Dovecot's passwd-file. It is read again when it changes.
         file: Option<PathBuf> = None,
+        /// The servers of "ldap": ldaps://HOST[:PORT], or ldap://HOST[:PORT] for StartTLS. The
+        /// next one is asked when one fails.
+        servers: Vec<LdapUrl> = Vec::new(),
+        /// Whether ldap:// goes without TLS. Whoever is on the way can read all passwords then.
+        insecure: bool = false,
+        /// Certificates (PEM) of those who may vouch for the servers, and nobody else may then.
+        /// Not set: those whom the system trusts.
+        ca_file: Option<PathBuf> = None,
+        /// How long one check may take, all servers together.
+        time_limit: Seconds<1, 60> = Seconds::fixed(5),
+        /// The entry below which users are searched for.
+        base: Option<DistinguishedName> = None,
+        /// The filter that finds a user: {user} is the name without a domain, {domain} the domain,
+        /// {name} the whole. Active Directory: "(sAMAccountName={user})".
+        filter: LdapFilter = LdapFilter::of_uid(),
+        /// Who searches. Not set: nobody in particular.
+        bind_dn: Option<DistinguishedName> = None,
+        /// The file whose first line is the password of bind_dn.
+        bind_password_file: Option<PathBuf> = None,
+        /// Binds without a search: the DN of a user, or what Active Directory takes in place of
+        /// one, with {user}, {domain} and {name} as in filter.
+        user_dn: Option<UserTemplate> = None,
+        /// The attribute that names the maildrop. Not set: the name that was given, without a
+        /// domain that is one of server.domains.
+        maildrop_attribute: Option<AttributeName> = None,
+        /// The attribute that says how many octets the maildrop may hold.
+        quota_attribute: Option<AttributeName> = None,
+        /// The attribute that names the site which has the maildrop.
+        site_attribute: Option<AttributeName> = None,
+        /// The attribute that says whether the user may log on: FALSE, no, 0 and disabled mean
+        /// no. "userAccountControl" is understood.
+        enabled_attribute: Option<AttributeName> = None,
     }
 }
 
@@ -43,6 +78,8 @@ choice! {
         Directory = "directory",
         /// A file of names and hashes.
         PasswdFile = "passwd_file",
+        /// LDAP servers, or Active Directory.
+        Ldap = "ldap",
     }
 }
 
@@ -92,6 +129,12 @@ pub(super) fn check(config: &Config) -> Result<(), Conflict> {
         if let Some((key, _)) = others.iter().find(|(_, is_set)| *is_set) {
             return Err(conflict(key, "a source of this kind has no use for it"));
         }
+        if let Err(error) = trusting(source.ca_file.as_deref()) {
+            return Err(conflict("ca_file", &error.to_string()));
+        }
+        if let Err(error) = service(source) {
+            return Err(conflict("bind_password_file", &error.to_string()));
+        }
         let earlier = &config.auth.source[..index];
         if source.kind == SourceKind::Directory
             && earlier
@@ -109,16 +152,47 @@ type Key = (&'static str, bool);
 
 impl SourceSettings {
     /// The paths of its files.
-    pub(super) fn paths(&mut self) -> [&mut Option<PathBuf>; 1] {
-        [&mut self.file]
+    pub(super) fn paths(&mut self) -> [&mut Option<PathBuf>; 3] {
+        [
+            &mut self.file,
+            &mut self.ca_file,
+            &mut self.bind_password_file,
+        ]
     }
 
     /// What its kind cannot do without, and what it has no use for.
     fn keys_of_kind(&self) -> (Vec<Key>, Vec<Key>) {
         let file = ("file", self.file.is_some());
+        let servers = ("servers", !self.servers.is_empty());
+        let direct = ("user_dn", self.user_dn.is_some());
+        let base = ("base", self.base.is_some());
+        let other_ldap = [
+            base,
+            direct,
+            ("insecure", self.insecure),
+            ("ca_file", self.ca_file.is_some()),
+            ("bind_dn", self.bind_dn.is_some()),
+            ("bind_password_file", self.bind_password_file.is_some()),
+        ];
         match self.kind {
-            SourceKind::Directory => (vec![], vec![file, ("provision", self.provision)]),
-            SourceKind::PasswdFile => (vec![file], vec![]),
+            SourceKind::Directory => {
+                let mut others = vec![file, ("provision", self.provision), servers];
+                others.extend(other_ldap);
+                (vec![], others)
+            }
+            SourceKind::PasswdFile => {
+                let mut others = vec![servers];
+                others.extend(other_ldap);
+                (vec![file], others)
+            }
+            SourceKind::Ldap => {
+                let mut needed = vec![servers];
+                needed.extend((!direct.1).then_some(base));
+                let with_service = self.bind_dn.is_some();
+                let password = ("bind_password_file", self.bind_password_file.is_some());
+                needed.extend(with_service.then_some(password));
+                (needed, vec![file])
+            }
         }
     }
 }
@@ -173,12 +247,12 @@ mod tests {
             (
                 "[[auth.source]]\n[[auth.source]]\nkind = \"directory\"\n",
                 "m.toml:5: auth.source.kind = \"directory\": the directory is asked already; \
-                 accepted: \"directory\", \"passwd_file\"",
+                 accepted: \"directory\", \"passwd_file\", \"ldap\"",
             ),
             (
                 "[[auth.source]]\nkind = \"sql\"\n",
                 "m.toml:4: auth.source.kind = \"sql\": unknown value; accepted: \"directory\", \
-                 \"passwd_file\"",
+                 \"passwd_file\", \"ldap\"",
             ),
             (
                 "[[auth.source]]\nfiel = \"users\"\n",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailroost_actors::{Site, SiteLimits, Sites};
-use native_tls::{Certificate, Protocol, TlsConnector};
+use native_tls::{Certificate, Protocol, TlsConnector, TlsConnectorBuilder};
 
 use crate::config::{Config, SiteSettings};
 use dialer::TcpDialer;
@@ -70,20 +70,27 @@ pub(crate) fn site(settings: &SiteSettings) -> Result<Site, SiteError> {
 
 /// TLS as the site's settings want it. With a file of its own, nobody else is trusted.
 fn connector(settings: &SiteSettings) -> Result<TlsConnector, SiteError> {
-    let mut builder = TlsConnector::builder();
-    builder.min_protocol_version(Some(Protocol::Tlsv12));
-    if let Some(file) = &settings.ca_file {
-        builder.disable_built_in_roots(true);
-        for certificate in certificates(file)? {
-            builder.add_root_certificate(certificate);
-        }
-    }
+    let mut builder = trusting(settings.ca_file.as_deref())?;
     if !settings.verify_certificate {
         builder
             .danger_accept_invalid_certs(true)
             .danger_accept_invalid_hostnames(true);
     }
     Ok(builder.build()?)
+}
+
+/// TLS to somebody who proves who they are. With a file of certificates, nobody else may vouch
+/// for them.
+pub(crate) fn trusting(ca_file: Option<&Path>) -> Result<TlsConnectorBuilder, SiteError> {
+    let mut builder = TlsConnector::builder();
+    builder.min_protocol_version(Some(Protocol::Tlsv12));
+    if let Some(file) = ca_file {
+        builder.disable_built_in_roots(true);
+        for certificate in certificates(file)? {
+            builder.add_root_certificate(certificate);
+        }
+    }
+    Ok(builder)
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>, SiteError> {
