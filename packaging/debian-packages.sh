@@ -17,8 +17,10 @@ scanners=(testssl.sh)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${scanners[@]}") ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${directories[@]}" "${scanners[@]}") ;;
+  test)
+    wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
+    wanted+=("${scanners[@]}")
+    ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
     exit 64

@@ -14,10 +14,8 @@ use mailroost_auth::{
 use mailroost_storage::Directory;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, SourceKind, SourceSettings};
-use crate::server::{NtlmError, StartError, sealing_key};
 use crate::config::{AttributeName, Config, SourceKind, SourceSettings};
-use crate::server::StartError;
+use crate::server::{NtlmError, StartError, sealing_key};
 use crate::site::{SiteError, trusting};
 
 /// Who knows passwords.
