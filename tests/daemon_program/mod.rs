@@ -36,6 +36,7 @@ argon2_passes = 1
 /// A folder with a configuration, and a store once there is something in it.
 pub struct Place {
     folder: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 /// How a run of the program ended.
@@ -84,6 +85,7 @@ impl Place {
     pub fn with(settings: &str) -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
         };
         place.configure(settings);
         place
@@ -91,6 +93,11 @@ impl Place {
 
     pub fn configure(&self, settings: &str) {
         std::fs::write(self.config(), settings).unwrap();
+    }
+
+    /// What the program sees beside the environment of the test.
+    pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -128,6 +135,7 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.arg("--config").arg(self.config()).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -139,6 +139,8 @@ impl Mechanism for Gssapi {
 /// is read anew each time, so that a new keytab needs no restart.
 fn acceptor() -> Result<Cred, libgssapi::error::Error> {
     let mut mechanisms = OidSet::singleton(GSS_MECH_KRB5)?;
+    // Of several mechanisms one is enough for the library, and SPNEGO always has something.
+    Cred::acquire(None, None, CredUsage::Accept, Some(&mechanisms))?;
     mechanisms.add(GSS_MECH_SPNEGO)?;
     Cred::acquire(None, None, CredUsage::Accept, Some(&mechanisms))
 }
