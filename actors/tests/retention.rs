@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fixture::probe::Probe;
-use fixture::{Client, Fixture};
+use fixture::{Client, Fixture, population};
 use mailroost_actors::{Quota, Retained, Retention, TreeError, TreeHandle, Upkeep};
 use mailroost_storage::{
     Directory, MaildropId, MaildropStore, MemoryStore, MessageId, Removal, Staging, StoreErrorKind,
@@ -300,5 +300,27 @@ async fn what_can_be_brought_back_no_longer_is_given_up() {
         tree.retain(&ann(&store), false).await.unwrap(),
         Retained::default()
     );
+    tree.stop().await;
+}
+
+#[actix::test]
+async fn a_round_leaves_no_mailboxes_behind_and_takes_none_from_who_has_one() {
+    let mut fixture = Fixture::new();
+    fixture.upkeep = keeping(5, 5);
+    let maildrop = fixture.user("ann", 1);
+    fixture.user("bob", 1);
+    let store = fixture.store.clone();
+    let tree = fixture.start();
+    let alive = || population(&tree, "MailboxSupervisor");
+    tree.retain(&ann(&store), false).await.unwrap();
+    while alive().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut client = Client::log_on(&tree, "ann").await;
+    tree.retain(&ann(&store), false).await.unwrap();
+    // Asked after the mailbox was given back, so it is known by now.
+    assert_eq!(ids(&tree, maildrop).await.len(), 1);
+    assert_eq!(alive().await, 1);
+    assert!(client.ask("NOOP").await.starts_with("+OK"));
     tree.stop().await;
 }

@@ -15,7 +15,9 @@ use crate::{MaildropContents, TreeError};
 
 /// Something to be done with the maildrop, or why it cannot be opened. An answer that nobody
 /// waits for is dropped.
-pub(super) struct Job(Box<dyn FnOnce(Result<&mut Desk, &StoreError>) + Send>);
+pub(super) struct Job(Work);
+
+type Work = Box<dyn FnOnce(Result<&mut Desk, &StoreError>) + Send>;
 
 impl Job {
     pub(super) fn new<R: Send + 'static>(

@@ -21,6 +21,27 @@ const ATTEMPTS_MAX: usize = 3;
 #[rtype(result = "Result<Addr<MailboxActor>, TreeError>")]
 pub(crate) struct FindMailbox(pub(crate) MaildropId);
 
+/// To the supervisor: the actor of this maildrop for who looks after one maildrop after the
+/// other, and would leave behind an actor for each that nobody needs.
+#[derive(Message)]
+#[rtype(result = "Result<Borrowed, TreeError>")]
+pub(crate) struct BorrowMailbox(pub(crate) MaildropId);
+
+/// A mailbox that is to be given back.
+pub(crate) struct Borrowed {
+    pub(crate) mailbox: Addr<MailboxActor>,
+    pub(crate) generation: u64,
+}
+
+/// To the supervisor: this one was borrowed. If it was made for that, and nobody else has wanted
+/// it since, it may stop.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct GiveBack {
+    pub(crate) maildrop: MaildropId,
+    pub(crate) generation: u64,
+}
+
 /// To the supervisor: let go of this maildrop. Answered when nothing holds it any more.
 #[derive(Message)]
 #[rtype(result = "()")]

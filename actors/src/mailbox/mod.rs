@@ -32,9 +32,9 @@ use kept::Kept;
 pub(crate) use kept::{AccessLock, Maildrops};
 use messages::MailboxDown;
 pub(crate) use messages::{
-    CommitDeletions, Deliver, FindMailbox, ListContents, ListDeleted, MarkRead, OpenError,
-    OpenMaildrop, OpenedMaildrop, Purge, Retain, RetireMailbox, StopIdleMailboxes, Undelete, Weigh,
-    ask_mailbox,
+    BorrowMailbox, Borrowed, CommitDeletions, Deliver, FindMailbox, GiveBack, ListContents,
+    ListDeleted, MarkRead, OpenError, OpenMaildrop, OpenedMaildrop, Purge, Retain, RetireMailbox,
+    StopIdleMailboxes, Undelete, Weigh, ask_mailbox,
 };
 pub(crate) use supervisor::MailboxSupervisor;
 pub(crate) use translate::blame_of;

@@ -12,8 +12,8 @@ use mailroost_storage::MaildropId;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FindMailbox, Kept, MailboxActor, MailboxDown, MailboxParts, Maildrops, RetireMailbox,
-    StopIdleMailboxes,
+    BorrowMailbox, Borrowed, FindMailbox, GiveBack, Kept, MailboxActor, MailboxDown, MailboxParts,
+    Maildrops, RetireMailbox, StopIdleMailboxes,
 };
 use crate::supervise::{
     Budget, Child, ChildSpec, Crash, Exit, Place, Reports, Restart, cradle, start_child,
@@ -37,6 +37,8 @@ struct Entry {
     generation: u64,
     /// When somebody asked for it last.
     found: Instant,
+    /// It was not only borrowed.
+    wanted: bool,
     state: State,
 }
 
@@ -96,6 +98,7 @@ impl MailboxSupervisor {
         let entry = Entry {
             generation: self.generation,
             found: clock::now(),
+            wanted: false,
             state: State::Alive {
                 addr: addr.clone(),
                 child,
@@ -199,7 +202,41 @@ impl Handler<FindMailbox> for MailboxSupervisor {
     type Result = Result<Addr<MailboxActor>, TreeError>;
 
     fn handle(&mut self, message: FindMailbox, ctx: &mut Context<Self>) -> Self::Result {
-        self.find(message.0, ctx.address())
+        let found = self.find(message.0, ctx.address())?;
+        if let Some(entry) = self.mailboxes.get_mut(&message.0) {
+            entry.wanted = true;
+        }
+        Ok(found)
+    }
+}
+
+impl Handler<BorrowMailbox> for MailboxSupervisor {
+    type Result = Result<Borrowed, TreeError>;
+
+    fn handle(&mut self, message: BorrowMailbox, ctx: &mut Context<Self>) -> Self::Result {
+        let mailbox = self.find(message.0, ctx.address())?;
+        let entry = self.mailboxes.get(&message.0);
+        Ok(Borrowed {
+            mailbox,
+            generation: entry.map_or(self.generation, |entry| entry.generation),
+        })
+    }
+}
+
+impl Handler<GiveBack> for MailboxSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: GiveBack, _ctx: &mut Context<Self>) {
+        let Some(entry) = self.mailboxes.get(&message.maildrop) else {
+            return;
+        };
+        let State::Alive { child, kept, .. } = &entry.state else {
+            return;
+        };
+        if entry.generation == message.generation && !entry.wanted && !kept.is_busy() {
+            child.stop.cancel();
+            self.mailboxes.remove(&message.maildrop);
+        }
     }
 }
 
@@ -237,6 +274,7 @@ impl Handler<RetireMailbox> for MailboxSupervisor {
         let retiring = Entry {
             generation,
             found: clock::now(),
+            wanted: false,
             state: State::Retiring,
         };
         let former = self.mailboxes.insert(maildrop, retiring);

@@ -8,7 +8,7 @@ use mailroost_storage::{Directory, MaildropId, StoreError, StoreErrorKind, User,
 use tokio::sync::watch;
 
 use crate::ask::ask;
-use crate::mailbox::{MailboxSupervisor, Retain, ask_mailbox};
+use crate::mailbox::{BorrowMailbox, GiveBack, MailboxActor, MailboxSupervisor, Retain};
 use crate::{Retained, Retention, TreeError, Upkeep, clock};
 
 /// The first round is so long after the start, if not even the interval is that long: whoever
@@ -115,16 +115,27 @@ pub(crate) async fn retain(
     retention: Retention,
     dry_run: bool,
 ) -> Result<Retained, TreeError> {
+    let borrow = BorrowMailbox(maildrop);
+    let borrowed = ask(mailboxes, "the mailbox supervisor", borrow).await??;
+    let retained = steps(&borrowed.mailbox, retention, dry_run).await;
+    let given_back = GiveBack {
+        maildrop,
+        generation: borrowed.generation,
+    };
+    // With a full queue it stops when it has been idle for long enough.
+    drop(mailboxes.try_send(given_back));
+    retained
+}
+
+async fn steps(
+    mailbox: &Addr<MailboxActor>,
+    retention: Retention,
+    dry_run: bool,
+) -> Result<Retained, TreeError> {
     let mut sum = Retained::default();
     loop {
-        // Asking again is safe: what is gone already is not there to be counted.
-        let step: Result<Retained, TreeError> =
-            ask_mailbox(mailboxes, maildrop, |mailbox| async move {
-                let retain = Retain { retention, dry_run };
-                ask(&mailbox, "the mailbox", retain).await?
-            })
-            .await;
-        let step = step?;
+        let retain = Retain { retention, dry_run };
+        let step = ask(mailbox, "the mailbox", retain).await??;
         sum = sum.and(step);
         if !step.more {
             return Ok(Retained { more: false, ..sum });
