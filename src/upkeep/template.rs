@@ -90,7 +90,7 @@ fn size(octets: u64) -> String {
     let unit = units.into_iter().find(|(bits, _)| octets >> bits > 0);
     match unit {
         Some((bits, name)) => {
-            let tenths = u128::from(octets) * 10 >> bits;
+            let tenths = (u128::from(octets) * 10) >> bits;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{octets} octets"),
