@@ -12,6 +12,8 @@ servers=(dovecot-pop3d)
 kerberos=(krb5-kdc krb5-admin-server krb5-user faketime)
 # A directory that passwords are asked of.
 directories=(slapd)
+# An MTA that delivers over LMTP, and a program that looks like one.
+mail=(postfix swaks)
 # What looks at TLS from outside.
 scanners=(testssl.sh)
 
@@ -19,7 +21,7 @@ case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
-    wanted+=("${scanners[@]}")
+    wanted+=("${mail[@]}" "${scanners[@]}")
     ;;
   *)
     echo "usage: ${0##*/} build|test" >&2
@@ -60,5 +62,10 @@ case " ${missing[*]} " in
     ;;
 esac
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+# Tests start a Postfix of their own; the system's is not set up and does not run.
+if command -v debconf-set-selections >/dev/null; then
+  echo "postfix postfix/main_mailer_type select No configuration" \
+    | "${as_root[@]}" debconf-set-selections
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -244,7 +244,9 @@ fn candidates(accepted: &str) -> (Vec<String>, Vec<String>) {
 fn read(place: &Place, key: &str, value: &str) -> Result<Config, String> {
     let (section, name) = key.rsplit_once('.').unwrap();
     let header = match section {
-        "listener" | "certificate" | "site" | "lmtp.listener" | "auth.source" => format!("[[{section}]]"),
+        "listener" | "certificate" | "site" | "lmtp.listener" | "auth.source" => {
+            format!("[[{section}]]")
+        }
         _ => format!("[{section}]"),
     };
     let file = place.file("one.toml", format!("{header}\n{name} = {value}\n"));

@@ -159,6 +159,11 @@ impl Place {
                         .addresses
                         .push(line["address"].as_str().unwrap().parse().unwrap());
                 }
+                Some("listening for lmtp") => {
+                    daemon
+                        .lmtp
+                        .push(line["address"].as_str().unwrap().to_owned());
+                }
                 Some("ready") => return daemon,
                 _ => {}
             }
@@ -185,6 +190,7 @@ impl Place {
             child,
             log,
             addresses: Vec::new(),
+            lmtp: Vec::new(),
         }
     }
 }
@@ -199,6 +205,8 @@ pub struct Daemon {
     child: Child,
     log: Receiver<String>,
     pub addresses: Vec<SocketAddr>,
+    /// Where it takes messages over LMTP: addresses and paths.
+    pub lmtp: Vec<String>,
 }
 
 impl Daemon {
