@@ -14,14 +14,16 @@ kerberos=(krb5-kdc krb5-admin-server krb5-user faketime)
 directories=(slapd)
 # An MTA that delivers over LMTP, and a program that looks like one.
 mail=(postfix swaks)
-# What looks at TLS from outside.
-scanners=(testssl.sh)
+# NTLM: Samba's helper, and a client of Windows' shape.
+ntlm=(winbind gss-ntlmssp python3-gssapi)
+# What looks at it from outside.
+scanners=(testssl.sh nmap)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
-    wanted+=("${mail[@]}" "${scanners[@]}")
+    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}")
     ;;
   *)
     echo "usage: ${0##*/} build|test" >&2

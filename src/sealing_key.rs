@@ -99,7 +99,10 @@ pub fn read_or_make(path: &Path, like: &Path) -> Result<SealingKey, KeyFileError
 
 /// Makes the file whole under another name first: nobody ever reads half a key.
 fn make(path: &Path, like: &Path, key: &SealingKey) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

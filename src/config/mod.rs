@@ -43,7 +43,7 @@ pub use lmtp::{
     AllowedNetwork, Delimiters, KnownUser, LmtpListenerSettings, LmtpSettings, Nonconforming,
     OverQuota, SocketMode, SystemName,
 };
-pub use ntlm::{CommandLine, NetBiosName, NtlmSection};
+pub use ntlm::{AllowedV1, CommandLine, NetBiosName, NtlmSection};
 pub use protocol::{
     Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
     Separators, SortOrder,

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use mailroost_auth::ntlm::{HelperCommand, NtlmSettings, TargetNameError, TargetNames};
+use mailroost_auth::ntlm::{HelperCommand, NtlmSettings, TargetNameError, TargetNames, V1};
 use serde::{Deserialize, Serialize};
 
 use super::check::Conflict;
 use super::section::section;
-use super::value::{Domain, Ranged, Seconds, Setting};
+use super::value::{Domain, Ranged, Seconds, Setting, choice};
 use super::{AuthSettings, Config, ExtendedProtectionPolicy, MechanismName};
 
 section! {
@@ -36,10 +36,34 @@ section! {
         dns_name: Option<Domain> = None,
         /// The domain of this server in the DNS, likewise. Not set: not told.
         dns_domain: Option<Domain> = None,
-        /// Dangerous: NTLMv1 with extended session security is accepted, too, for programs that
-        /// know nothing newer (fetchmail, mpop). Who listens to such a log-on can compute the NT
-        /// hash, and log on with it, in hours.
-        allow_v1_dangerous: bool = false,
+        /// Dangerous: which NTLMv1 is accepted beside NTLMv2. Who listens to such a log-on can
+        /// compute the NT hash, and log on with it, in hours. "none"; "extended_session_security"
+        /// (NTLM2 session response); "plain", too, for programs that know nothing newer, as
+        /// Debian's fetchmail and mpop: who has them log on to a false server needs no hours, as
+        /// there are tables.
+        allow_v1_dangerous: AllowedV1 = AllowedV1::None,
+    }
+}
+
+choice! {
+    /// Which NTLMv1 is accepted.
+    pub enum AllowedV1 {
+        /// None.
+        None = "none",
+        /// With extended session security.
+        ExtendedSessionSecurity = "extended_session_security",
+        /// Without it, too.
+        Plain = "plain",
+    }
+}
+
+impl From<AllowedV1> for V1 {
+    fn from(allowed: AllowedV1) -> Self {
+        match allowed {
+            AllowedV1::None => Self::Refused,
+            AllowedV1::ExtendedSessionSecurity => Self::Extended,
+            AllowedV1::Plain => Self::Plain,
+        }
     }
 }
 
@@ -94,7 +118,7 @@ impl AuthSettings {
         Ok(NtlmSettings {
             names: self.ntlm.names()?,
             extended_protection: self.extended_protection.into(),
-            allow_v1: self.ntlm.allow_v1_dangerous,
+            v1: self.ntlm.allow_v1_dangerous.into(),
         })
     }
 }

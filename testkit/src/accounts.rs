@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, RwLock};
 
-use mailroost_auth::{AuthError, Identity, PasswordSource, Secret};
+use mailroost_auth::ntlm::nt_hash;
+use mailroost_auth::{AuthError, CredentialKind, Identity, PasswordSource, Secret};
 use mailroost_storage::{Directory, MaildropId, NewUser, StoreError, UserName};
 use secrecy::ExposeSecret as _;
 
@@ -117,15 +118,45 @@ impl PasswordSource for Accounts {
         if account.password != password.expose_secret() {
             return Err(AuthError::WrongPassword);
         }
-        if account.disabled {
+        account.open()
+    }
+
+    fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {
+        let account = UserName::new(name).ok().and_then(|name| self.find(&name));
+        Ok(match kind {
+            CredentialKind::NtHash => account.and_then(|account| {
+                let password = str::from_utf8(&account.password).ok()?;
+                Some(Secret::from(nt_hash(password).to_vec()))
+            }),
+            _ => None,
+        })
+    }
+
+    fn keeps(&self, kind: CredentialKind) -> bool {
+        kind == CredentialKind::NtHash
+    }
+
+    fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
+        let name = UserName::new(name).map_err(|_| AuthError::UnknownUser)?;
+        let account = self.find(&name).ok_or(AuthError::UnknownUser)?;
+        match authorization.is_none_or(|wanted| wanted == name.as_str()) {
+            true => account.open(),
+            false => Err(AuthError::NotPermitted("it is somebody else's maildrop")),
+        }
+    }
+}
+
+impl Account {
+    fn open(self) -> Result<Identity, AuthError> {
+        if self.disabled {
             return Err(AuthError::NotPermitted("POP3 is switched off"));
         }
-        let Account {
+        let Self {
             name,
             maildrop,
             site,
             ..
-        } = account;
+        } = self;
         Ok(Identity {
             delegate: None,
             user: name,

@@ -1,24 +1,36 @@
-//! SASL mechanisms to be offered in dialogs: PLAIN, XOAUTH2 with the password as its token (its
+//! SASL mechanisms to be offered in dialogs: PLAIN, NTLM with a fixed challenge, XOAUTH2 with the password as its token (its
 //! messages are long), and dummies that never let anybody in, so that a client can try one,
 //! cancel it, and go on with another.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use mailroost_auth::ntlm::{Ntlm, NtlmSettings};
 use mailroost_auth::{
     AuthError, Exchange, Link, Mechanism, Needs, PasswordSource, Plain, Progress, Secret,
 };
 
-/// A mechanism of that name: PLAIN, XOAUTH2, or a dummy in which the client speaks first.
+/// The challenge that MS-NLMP 4.2 has in its examples.
+const NTLM_CHALLENGE: [u8; 8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
+
+/// A mechanism of that name: PLAIN, NTLM, XOAUTH2, or a dummy in which the client speaks first.
 pub fn named(name: &str) -> Option<Arc<dyn Mechanism>> {
     let name = match name {
         "PLAIN" => return Some(Arc::new(Plain)),
-        "NTLM" => "NTLM",
+        "NTLM" => return Some(Arc::new(ntlm())),
         "GSSAPI" => "GSSAPI",
         "LOGIN" => "LOGIN",
         "XOAUTH2" => return Some(Arc::new(XOAuth2)),
         _ => return None,
     };
     Some(Arc::new(Dummy { name }))
+}
+
+/// Challenges always in the same way, so that its dialogs can be written down.
+fn ntlm() -> Ntlm {
+    Ntlm::new(NtlmSettings::default())
+        .expect("the system has random numbers")
+        .with_fixed_challenge(NTLM_CHALLENGE, SystemTime::UNIX_EPOCH)
 }
 
 struct Dummy {

@@ -15,7 +15,7 @@ use super::message::av_pairs::AvPairs;
 use super::message::challenge::Challenge;
 use super::message::flags::Flags;
 use super::message::negotiate;
-use super::proof::{Key, check_mic, check_v1_extended, check_v2, exchanged, ntowf_v2};
+use super::proof::{Key, check_mic, check_v1, check_v1_extended, check_v2, exchanged, ntowf_v2};
 use crate::{AuthError, CredentialKind, Exchange, Identity, Link, PasswordSource, Progress};
 
 /// See the file's first lines.
@@ -161,6 +161,7 @@ impl Challenged {
                 client_challenge,
                 answer,
             )),
+            Response::V1 { answer } => Ok(check_v1(hash, &self.nonce, answer)),
         }
     }
 

@@ -1,8 +1,7 @@
 //! NTLM (MS-NLMP) as a SASL mechanism (MS-OXPOP3): NTLMv2, checked here against NT hashes that
 //! a password source keeps, or by Samba's `ntlm_auth` against a domain.
 //!
-//! LM and plain NTLMv1 responses are always refused, anonymous log-ons too; NTLMv1 with extended
-//! session security has to be allowed. Each challenge is random and good for one answer, so that
+//! LM responses and anonymous log-ons are always refused; NTLMv1 has to be allowed. Each challenge is random and good for one answer, so that
 //! nothing can be replayed. POP3 uses no session security: flags for it are granted, because
 //! clients insist, and keys are computed to check the MIC alone.
 
@@ -34,9 +33,23 @@ pub struct NtlmSettings {
     pub names: TargetNames,
     /// What is asked of the client's channel binding.
     pub extended_protection: ExtendedProtection,
-    /// Dangerous: NTLMv1 with extended session security is accepted. Who listens to it can find
-    /// the NT hash in hours, as it is DES with keys of 56 bits.
-    pub allow_v1: bool,
+    /// Dangerous: which responses of NTLMv1 are accepted.
+    pub v1: V1,
+}
+
+/// Responses of NTLMv1. It is DES with keys of 56 bits: who listens to one can find the NT hash
+/// in hours, and log on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum V1 {
+    /// None.
+    #[default]
+    Refused,
+    /// Those with extended session security, where the client's challenge keeps tables of known
+    /// answers from being made in advance.
+    Extended,
+    /// Those without, too: a false server that chooses its challenge finds the answer in tables
+    /// that can be had. The LM response beside it is not looked at.
+    Plain,
 }
 
 /// NTLM over the NT hashes of the password source.

@@ -63,11 +63,16 @@ pub(super) fn check_v1_extended(
         .into();
     let mut question = [0; 8];
     question.copy_from_slice(&both[..8]);
+    check_v1(nt_hash, &question, answer)
+}
+
+/// Whether `answer` is that of NTLMv1 to this challenge (`DESL`, MS-NLMP 6).
+pub(super) fn check_v1(nt_hash: &[u8; 16], question: &[u8; 8], answer: &[u8; 24]) -> bool {
     let mut keys = Zeroizing::new([0; 21]);
     keys[..16].copy_from_slice(nt_hash);
     let mut expected = [0; 24];
     for (key, block) in keys.chunks(7).zip(expected.chunks_mut(8)) {
-        block.copy_from_slice(&des(key, question));
+        block.copy_from_slice(&des(key, *question));
     }
     expected.ct_eq(answer).into()
 }

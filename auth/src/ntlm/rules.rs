@@ -1,21 +1,21 @@
 //! Which responses are good enough to be checked at all.
 
-use super::NtlmSettings;
 use super::message::authenticate::{Authenticate, Response};
+use super::{NtlmSettings, V1};
 use crate::{AuthError, ExtendedProtection, Link, Needs};
 
 /// What may come in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     extended_protection: ExtendedProtection,
-    allow_v1: bool,
+    v1: V1,
 }
 
 impl Rules {
     pub(super) fn of(settings: &NtlmSettings) -> Self {
         Self {
             extended_protection: settings.extended_protection,
-            allow_v1: settings.allow_v1,
+            v1: settings.v1,
         }
     }
 
@@ -35,7 +35,10 @@ impl Rules {
 
     /// Whether NTLMv1 with extended session security will do.
     pub(super) fn allows_v1(self) -> bool {
-        self.allow_v1
+        match self.v1 {
+            V1::Refused => false,
+            V1::Extended | V1::Plain => true,
+        }
     }
 
     /// The response, if it is strong enough and bound to the right channel. The binding is as
@@ -49,10 +52,12 @@ impl Rules {
         message: &Authenticate<'a>,
     ) -> Result<Response<'a>, AuthError> {
         let response = message.response()?;
-        let channel = match response {
-            Response::V2 { pairs, .. } => pairs.channel(),
-            Response::V1Extended { .. } if self.allow_v1 => None,
-            Response::V1Extended { .. } => {
+        let channel = match (response, self.v1) {
+            (Response::V2 { pairs, .. }, _) => pairs.channel(),
+            (Response::V1Extended { .. }, V1::Extended | V1::Plain)
+            | (Response::V1 { .. }, V1::Plain) => None,
+            (Response::V1Extended { .. }, V1::Refused)
+            | (Response::V1 { .. }, V1::Refused | V1::Extended) => {
                 return Err(AuthError::NotPermitted("an NTLMv1 response is refused"));
             }
         };

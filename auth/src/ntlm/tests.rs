@@ -1,6 +1,6 @@
 //! Whole exchanges with a client that can do everything wrong.
 
-mod client;
+pub(super) mod client;
 
 use std::sync::Mutex;
 
@@ -264,7 +264,7 @@ fn pairs_of_the_challenge_must_come_back_as_they_were() {
 }
 
 #[test]
-fn v1_with_extended_session_security_is_let_in_only_where_it_is_allowed() {
+fn v1_is_let_in_only_where_it_is_allowed_and_lm_never() {
     let client = Client::curl("ann", "open sesame");
     let lm = [&[0xaa; 8][..], &[0; 16]].concat();
     let answer_to = |nonce: &[u8]| {
@@ -285,9 +285,12 @@ fn v1_with_extended_session_security_is_let_in_only_where_it_is_allowed() {
             Users::default().admit("ann", None)
         }
     }
-    for allow_v1 in [true, false] {
+    // MS-NLMP 4.2.2: the same without extended session security.
+    let plain = 0x67c4_3011_f302_98a2_ad35_ece6_4f16_331c_u128.to_be_bytes();
+    let plain = [&plain[..], &0x44bd_bed9_2784_1f94_u64.to_be_bytes()].concat();
+    for v1 in [V1::Refused, V1::Extended, V1::Plain] {
         let ntlm = ntlm(NtlmSettings {
-            allow_v1,
+            v1,
             ..NtlmSettings::default()
         });
         let nonce = 0x0123_4567_89ab_cdef_u64.to_be_bytes();
@@ -295,10 +298,12 @@ fn v1_with_extended_session_security_is_let_in_only_where_it_is_allowed() {
         let mut wrong = answer_to(&nonce);
         wrong[3] ^= 1;
         for (nt, lm, let_in) in [
-            (answer_to(&nonce), lm.clone(), allow_v1),
+            (answer_to(&nonce), lm.clone(), v1 != V1::Refused),
             (wrong, lm.clone(), false),
-            // NTLMv1 without extended session security, and LM by itself: never.
             (answer_to(&nonce), vec![0xaa; 24], false),
+            (plain.clone(), lm.clone(), false),
+            (plain.clone(), vec![0xaa; 24], v1 == V1::Plain),
+            (plain.clone(), Vec::new(), v1 == V1::Plain),
             (Vec::new(), vec![0xaa; 24], false),
         ] {
             let (mut exchange, _) = begin(&ntlm, &Link::default(), &client);
@@ -312,7 +317,7 @@ fn v1_with_extended_session_security_is_let_in_only_where_it_is_allowed() {
 #[test]
 fn anonymous_is_refused() {
     let ntlm = ntlm(NtlmSettings {
-        allow_v1: true,
+        v1: V1::Plain,
         ..NtlmSettings::default()
     });
     for flags in [WINDOWS, WINDOWS | 0x800] {

@@ -12,7 +12,6 @@ mod process;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -82,7 +81,7 @@ impl Asking {
     fn challenge(&mut self, message: &[u8]) -> Result<Vec<u8>, AuthError> {
         negotiate::flags(message)?;
         let line = format!("YR {}\n", STANDARD.encode(message));
-        let (lease, answer) = Lease::take(&self.pool, &line, Instant::now())?;
+        let (lease, answer) = Lease::take(&self.pool, &line)?;
         match Answer::parse(&answer)? {
             Answer::Challenge(challenge) => {
                 self.lease = Some(lease);
@@ -102,7 +101,7 @@ impl Asking {
         self.rules
             .response(&self.link, &Authenticate::parse(message)?)?;
         let line = format!("KK {}\n", STANDARD.encode(message));
-        match Answer::parse(&lease.ask(&line, Instant::now())?)? {
+        match Answer::parse(&lease.ask(&line)?)? {
             Answer::User(name) => source.admit(self.without_own_domain(&name), None),
             Answer::Refused(error) => Err(error),
             Answer::Challenge(_) => Err(answer::broken("it challenges twice")),

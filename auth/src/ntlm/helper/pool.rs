@@ -15,6 +15,9 @@ use crate::AuthError;
 /// the few threads that check log-ons.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How often who waits looks whether somebody else's time is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// How long no process is started after one failed at its first line: what is broken would be
 /// started again for every log-on.
 const REST: Duration = Duration::from_secs(2);
@@ -77,14 +80,13 @@ impl Pool {
 
     /// An idle process (`true`), or `false` when one may be started in the place that was
     /// found.
-    fn place(&self, now: Instant) -> Result<(Arc<Place>, bool), AuthError> {
-        let deadline = now + WAIT_MAX;
+    fn place(&self) -> Result<(Arc<Place>, bool), AuthError> {
+        let deadline = Instant::now() + WAIT_MAX;
         let mut state = locked(&self.state);
         loop {
-            let idle = state
-                .idle
-                .pop()
-                .or_else(|| state.overdue(now, self.command.patience));
+            let now = Instant::now();
+            let idle = state.idle.pop();
+            let idle = idle.or_else(|| state.overdue(now, self.command.patience));
             let is_idle = idle.is_some();
             if is_idle || state.lent.len() < self.command.processes_max {
                 if !is_idle && state.resting_until.is_some_and(|until| now < until) {
@@ -97,11 +99,11 @@ impl Pool {
                 });
                 return Ok((place, is_idle));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return Err(broken("all its processes are in use"));
             }
-            let waited = self.returned.wait_timeout(state, left);
+            let waited = self.returned.wait_timeout(state, left.min(LOOK_AGAIN));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -140,17 +142,13 @@ impl Lease {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(super) fn take(
-        pool: &Arc<Pool>,
-        line: &str,
-        now: Instant,
-    ) -> Result<(Self, String), AuthError> {
-        let (place, was_idle) = pool.place(now)?;
+    pub(super) fn take(pool: &Arc<Pool>, line: &str) -> Result<(Self, String), AuthError> {
+        let (place, was_idle) = pool.place()?;
         let lease = Self {
             pool: Arc::clone(pool),
             place,
         };
-        if was_idle && let Ok(answer) = lease.ask(line, now) {
+        if was_idle && let Ok(answer) = lease.ask(line) {
             return Ok((lease, answer));
         }
         let mut process = pool.start()?;
@@ -164,11 +162,11 @@ impl Lease {
     ///
     /// # Errors
     /// `Unavailable`.
-    pub(super) fn ask(&self, line: &str, now: Instant) -> Result<String, AuthError> {
+    pub(super) fn ask(&self, line: &str) -> Result<String, AuthError> {
         let mut place = locked(&self.place);
         let process = place.as_mut();
         let process = process.ok_or_else(|| broken("the client took too long for its answer"))?;
-        let answer = process.ask(line, now + self.pool.command.patience);
+        let answer = process.ask(line, Instant::now() + self.pool.command.patience);
         answer.map_err(|error| {
             *place = None;
             broken(&error.to_string())

@@ -64,6 +64,11 @@ pub(in crate::ntlm) enum Response<'a> {
         /// Its answer to both challenges.
         answer: &'a [u8; 24],
     },
+    /// NTLMv1 by itself.
+    V1 {
+        /// The client's answer to our challenge.
+        answer: &'a [u8; 24],
+    },
 }
 
 impl<'a> Authenticate<'a> {
@@ -99,8 +104,7 @@ impl<'a> Authenticate<'a> {
     /// Which response there is.
     ///
     /// # Errors
-    /// `NotPermitted` for those that are too weak (LM, NTLMv1 by itself) and for none at all,
-    /// which asks for an anonymous log-on; `Malformed` for what is no response.
+    /// `NotPermitted` for LM by itself, and for none at all, which asks for an anonymous log-on; `Malformed` for what is no response.
     pub(in crate::ntlm) fn response(&self) -> Result<Response<'a>, AuthError> {
         if self.nt.len() > V1_OCTETS {
             return self.v2();
@@ -108,18 +112,16 @@ impl<'a> Authenticate<'a> {
         if self.flags.has(Flags::ANONYMOUS) || self.nt.is_empty() && self.lm.len() <= 1 {
             return Err(AuthError::NotPermitted("anonymous log-on"));
         }
-        let weak = AuthError::NotPermitted("an LM or NTLMv1 response is refused");
         // MS-NLMP 2.2.2.3: the client's challenge, then zeros, where LM has its response.
-        match (self.nt.first_chunk::<24>(), self.lm.split_first_chunk()) {
-            (Some(answer), Some((client_challenge, zeros)))
-                if self.nt.len() == V1_OCTETS && zeros == [0; 16] =>
-            {
+        match (self.nt.first_chunk(), self.lm.split_first_chunk()) {
+            (Some(answer), Some((client_challenge, zeros))) if zeros == [0; 16] => {
                 Ok(Response::V1Extended {
                     client_challenge,
                     answer,
                 })
             }
-            (Some(_) | None, Some(_) | None) => Err(weak),
+            (Some(answer), Some(_) | None) => Ok(Response::V1 { answer }),
+            (None, Some(_) | None) => Err(AuthError::NotPermitted("an LM response is refused")),
         }
     }
 
