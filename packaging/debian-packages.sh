@@ -3,8 +3,8 @@
 # that the tests need as well ("test").
 set -euo pipefail
 
-# libkrb5-dev and libclang-dev are for the cargo feature gssapi.
-build=(gcc libc6-dev libssl-dev pkg-config libkrb5-dev libclang-dev)
+# libkrb5-dev and libclang-dev are for the cargo feature gssapi, libpam0g-dev for mailroost-pam.
+build=(gcc libc6-dev libssl-dev pkg-config libkrb5-dev libclang-dev libpam0g-dev)
 clients=(curl fetchmail mpop getmail6 openssl python3 perl)
 # Other servers: one that sessions are handed on to.
 servers=(dovecot-pop3d)

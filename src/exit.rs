@@ -161,6 +161,7 @@ impl From<StartError> for Failure {
             | StartError::Gssapi(_)
             | StartError::OAuth(_)
             | StartError::Hash(_)
+            | StartError::PamHelper { .. }
             | StartError::Ntlm(_)
             | StartError::Upkeep(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,

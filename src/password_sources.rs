@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use mailroost_auth::source::PamPasswords;
 use mailroost_auth::source::ldap::{
     Attributes, LdapPasswords, LdapSettings, LookUp, Service, Template,
 };
@@ -75,7 +76,7 @@ pub(crate) fn waiting_threads(config: &Config) -> usize {
         .iter()
         .filter(|source| match source.kind {
             SourceKind::Directory => false,
-            SourceKind::PasswdFile | SourceKind::Ldap => true,
+            SourceKind::PasswdFile | SourceKind::Ldap | SourceKind::Pam => true,
         });
     foreign.map(|source| source.max_checks.size()).sum()
 }
@@ -96,6 +97,15 @@ impl Setup<'_> {
                 let name = path.display().to_string();
                 let file = PasswdFile::new(path, self.hasher.clone(), self.notices());
                 LinkedSource::Foreign(self.foreign(settings, Arc::new(file), &name)?)
+            }
+            SourceKind::Pam => {
+                let service = settings.service.as_ref();
+                let service = service.ok_or(StartError::Missing("service of a pam source"))?;
+                let (service, helper) = (service.as_str().to_owned(), settings.helper.clone());
+                let time_limit = settings.time_limit.duration();
+                let pam = PamPasswords::new(helper.clone(), service, time_limit)
+                    .map_err(|source| StartError::PamHelper { helper, source })?;
+                LinkedSource::Foreign(self.foreign(settings, Arc::new(pam), "pam")?)
             }
             SourceKind::Ldap => {
                 let name = settings

@@ -209,3 +209,15 @@ fn an_app_password_is_shown_once_and_lets_in_until_it_is_removed() {
     }
     assert!(daemon.connect().log_on("ann", "secret"));
 }
+
+#[test]
+fn a_helper_that_does_not_start_is_said_at_the_start() {
+    let place = Place::with(&settings(
+        "capabilities = []\n[[auth.source]]\nkind = \"pam\"\nservice = \"mailroost\"\nhelper = \
+         \"/nowhere/mailroost-pam\"\n",
+    ));
+    let ran = place.run(&["serve"], "");
+    assert_eq!(ran.status, Some(78), "{ran:?}");
+    let reason = "cannot start /nowhere/mailroost-pam: No such file or directory";
+    assert!(ran.stderr.contains(reason), "{ran:?}");
+}

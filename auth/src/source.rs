@@ -4,6 +4,7 @@ mod chain;
 mod foreign;
 mod guard;
 pub mod ldap;
+mod pam;
 pub mod passwd_file;
 mod store;
 
@@ -16,6 +17,7 @@ use crate::{CredentialKind, Secret};
 pub use chain::{ChainLink, ForeignLink, LinkedSource, OnWrongPassword, PasswordChain};
 pub use foreign::{Claim, ForeignAccount, ForeignPasswords, Notices};
 pub use guard::Guarded;
+pub use pam::PamPasswords;
 pub use passwd_file::PasswdFile;
 pub use store::DirectoryPasswords;
 

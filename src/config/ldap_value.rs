@@ -1,4 +1,4 @@
-//! Texts that LDAP has a form for.
+//! Texts that LDAP and PAM have a form for.
 
 use mailroost_auth::source::ldap::Template;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,15 @@ form! {
     |text| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-;.".contains(c);
         !text.is_empty() && text.chars().all(is_plain)
+    }
+}
+
+form! {
+    /// The name of a PAM service.
+    PamService, "the name of a PAM service such as \"mailroost\"", "not the name of a PAM service",
+    |text| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !text.is_empty() && !text.starts_with('.') && text.chars().all(is_plain)
     }
 }
 

@@ -37,7 +37,9 @@ use origin::Origins;
 use section::Section;
 
 pub use gssapi::{GssapiSettings, Realm};
-pub use ldap_value::{AttributeName, DistinguishedName, LdapFilter, LdapUrl, UserTemplate};
+pub use ldap_value::{
+    AttributeName, DistinguishedName, LdapFilter, LdapUrl, PamService, UserTemplate,
+};
 pub use limits::LimitSettings;
 pub use lmtp::{
     AllowedNetwork, Delimiters, KnownUser, LmtpListenerSettings, LmtpSettings, Nonconforming,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use super::Config;
 use super::check::Conflict;
-use super::ldap_value::{AttributeName, DistinguishedName, LdapFilter, LdapUrl, UserTemplate};
+use super::ldap_value::{
+    AttributeName, DistinguishedName, LdapFilter, LdapUrl, PamService, UserTemplate,
+};
 use super::section::section;
 use super::value::{Ranged, Seconds, Setting, choice};
 use crate::password_sources::service;
@@ -15,7 +17,7 @@ section! {
     /// file. Without any: the directory alone. See docs/authentication.md.
     pub struct SourceSettings {
         /// "directory": the hashes of this server's own users. "passwd_file": a file of names and
-        /// hashes. "ldap": LDAP servers, or Active Directory.
+        /// hashes. "ldap": LDAP servers, or Active Directory. "pam": PAM, by mailroost-pam.
         kind: SourceKind = SourceKind::Directory,
         /// Whether a wrong password ends the search ("stop"), or the next source may know a better
         /// one ("next"). Somebody whom a source does not know is looked for at the next one in any
@@ -44,7 +46,7 @@ section! {
         /// Certificates (PEM) of those who may vouch for the servers, and nobody else may then.
         /// Not set: those whom the system trusts.
         ca_file: Option<PathBuf> = None,
-        /// How long one check may take, all servers together.
+        /// How long one check of "ldap" or "pam" may take, all servers together.
         time_limit: Seconds<1, 60> = Seconds::fixed(5),
         /// The entry below which users are searched for.
         base: Option<DistinguishedName> = None,
@@ -68,6 +70,10 @@ section! {
         /// The attribute that says whether the user may log on: FALSE, no, 0 and disabled mean
         /// no. "userAccountControl" is understood.
         enabled_attribute: Option<AttributeName> = None,
+        /// The service of "pam": a file in /etc/pam.d.
+        service: Option<PamService> = None,
+        /// The program that asks PAM.
+        helper: PathBuf = "/usr/libexec/mailroost-pam".into(),
     }
 }
 
@@ -80,6 +86,8 @@ choice! {
         PasswdFile = "passwd_file",
         /// LDAP servers, or Active Directory.
         Ldap = "ldap",
+        /// PAM, asked by a program of its own.
+        Pam = "pam",
     }
 }
 
@@ -163,6 +171,7 @@ impl SourceSettings {
     /// What its kind cannot do without, and what it has no use for.
     fn keys_of_kind(&self) -> (Vec<Key>, Vec<Key>) {
         let file = ("file", self.file.is_some());
+        let service = ("service", self.service.is_some());
         let servers = ("servers", !self.servers.is_empty());
         let direct = ("user_dn", self.user_dn.is_some());
         let base = ("base", self.base.is_some());
@@ -176,12 +185,17 @@ impl SourceSettings {
         ];
         match self.kind {
             SourceKind::Directory => {
-                let mut others = vec![file, ("provision", self.provision), servers];
+                let mut others = vec![file, ("provision", self.provision), servers, service];
                 others.extend(other_ldap);
                 (vec![], others)
             }
+            SourceKind::Pam => {
+                let mut others = vec![file, servers];
+                others.extend(other_ldap);
+                (vec![service], others)
+            }
             SourceKind::PasswdFile => {
-                let mut others = vec![servers];
+                let mut others = vec![servers, service];
                 others.extend(other_ldap);
                 (vec![file], others)
             }
@@ -191,7 +205,7 @@ impl SourceSettings {
                 let with_service = self.bind_dn.is_some();
                 let password = ("bind_password_file", self.bind_password_file.is_some());
                 needed.extend(with_service.then_some(password));
-                (needed, vec![file])
+                (needed, vec![file, service])
             }
         }
     }
@@ -247,16 +261,16 @@ mod tests {
             (
                 "[[auth.source]]\n[[auth.source]]\nkind = \"directory\"\n",
                 "m.toml:5: auth.source.kind = \"directory\": the directory is asked already; \
-                 accepted: \"directory\", \"passwd_file\", \"ldap\"",
+                 accepted: \"directory\", \"passwd_file\", \"ldap\", \"pam\"",
             ),
             (
                 "[[auth.source]]\nkind = \"sql\"\n",
                 "m.toml:4: auth.source.kind = \"sql\": unknown value; accepted: \"directory\", \
-                 \"passwd_file\", \"ldap\"",
+                 \"passwd_file\", \"ldap\", \"pam\"",
             ),
             (
                 "[[auth.source]]\nfiel = \"users\"\n",
-                "m.toml:4: auth.source.fiel: unknown key; nearest: file",
+                "m.toml:4: auth.source.fiel: unknown key; nearest: file, filter",
             ),
             (
                 "[auth]\nsource = 3\n",

@@ -94,6 +94,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The program that asks PAM does not start.
+    #[error("cannot start {}: {source}", helper.display())]
+    PamHelper {
+        /// Which.
+        helper: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The protocol log cannot be kept.
     #[error("cannot keep a protocol log in {}: {source}", folder.display())]
     ProtocolLog {
