@@ -18,12 +18,14 @@ mail=(postfix swaks)
 ntlm=(winbind gss-ntlmssp python3-gssapi)
 # What looks at it from outside.
 scanners=(testssl.sh nmap)
+# What reads the log.
+banners=(fail2ban)
 
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
-    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}")
+    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}")
     ;;
   *)
     echo "usage: ${0##*/} build|test" >&2

@@ -12,10 +12,10 @@ use mailroost_storage::{BodyFacts, MessageId};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::census::TreeNode;
 use super::codec::{CHUNK_OCTETS, ControlCodec, Frame};
 use super::protocol::{
-    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, TreeNode, UserChanges,
-    UserRow,
+    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, UserChanges, UserRow,
 };
 use super::refusals::{BanRow, RefusalRow};
 use crate::exit::{Failure, Status};

@@ -17,6 +17,7 @@
 //! the reply `Body` a message follows, which ends with `E`, or with a `J` that says why it broke
 //! off. Messages go through in chunks: neither side ever holds a whole one.
 
+mod census;
 mod client;
 mod codec;
 mod credential;
@@ -29,10 +30,11 @@ mod server;
 mod tests;
 mod upkeep;
 
+pub use census::TreeNode;
 pub use client::{Client, ClientError};
 pub use credential::AppPasswordRow;
 pub use protocol::{
-    DerivedSecrets, Fault, FaultKind, MessageRow, SiteChange, Sizes, TreeNode, UserChanges, UserRow,
+    DerivedSecrets, Fault, FaultKind, MessageRow, SiteChange, Sizes, UserChanges, UserRow,
 };
 pub use refusals::{BanRow, RefusalRow};
 pub use remote::{RemoteBodies, RemoteStore};

@@ -1,11 +1,11 @@
 //! Requests and replies as values, and how faults travel.
 
-use mailroost_actors::Node;
 use mailroost_storage::{
     BodyFacts, MessageRecord, StoreError, StoreErrorKind, StoredCredential, User, UserName,
 };
 use serde::{Deserialize, Serialize};
 
+use super::census::TreeNode;
 use super::credential::{AppPasswordAction, AppPasswordRow};
 use super::refusals::{BanRow, RefusalRow};
 use super::upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
@@ -394,30 +394,6 @@ impl From<FactsRow> for BodyFacts {
             octets,
             header_octets,
             dot_lines,
-        }
-    }
-}
-
-/// [`Node`] in a frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TreeNode {
-    /// For example `MailboxSupervisor`.
-    pub name: String,
-    /// Restarts since the tree started.
-    pub restarts: u64,
-    /// Children that are alive.
-    pub children: Vec<TreeNode>,
-    /// Children that are too many to be named one by one.
-    pub population: usize,
-}
-
-impl From<Node> for TreeNode {
-    fn from(node: Node) -> Self {
-        Self {
-            name: node.name,
-            restarts: node.restarts,
-            children: node.children.into_iter().map(Into::into).collect(),
-            population: node.population,
         }
     }
 }

@@ -76,7 +76,8 @@ impl Throttle {
     }
 }
 
-/// A password source as one attempt sees it: it hears whom the attempt names, and is not asked
+/// A password source as one attempt sees it (each method of the contract is passed on, none left
+/// to its default): it hears whom the attempt names, and is not asked
 /// for anybody who is banned.
 pub struct Watched {
     source: Arc<dyn PasswordSource>,
@@ -154,6 +155,14 @@ impl PasswordSource for Watched {
         } else {
             Ok(None)
         }
+    }
+
+    fn canonical_name(&self, name: &str) -> String {
+        self.source.canonical_name(name)
+    }
+
+    fn keeps(&self, kind: CredentialKind) -> bool {
+        self.source.keeps(kind)
     }
 
     fn admit(&self, name: &str, authorization: Option<&str>) -> Result<Identity, AuthError> {
