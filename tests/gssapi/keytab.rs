@@ -98,7 +98,7 @@ fn new_keys_count_at_once_and_a_reload_tells_of_a_keytab_that_is_gone() {
     assert!(why.contains("krb5.keytab cannot be read"), "{why}");
     // It is the server that has no keys, not the client that is at fault.
     assert!(!fetch());
-    let line = stage.daemon.log_of("log-on failed");
+    let line = stage.daemon.log_of("log-on refused");
     assert!(
         line["why"].as_str().unwrap().contains("no keys for GSSAPI"),
         "{line}"

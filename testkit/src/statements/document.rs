@@ -72,6 +72,9 @@ pub fn document(folder: &Path, transcripts: &[Transcript]) -> String {
             text.push_str(&format!("- {}: {missing}.\n", statement.id));
         }
     }
+    if statements().all(|statement| statement.not_yet.is_none()) {
+        text.push_str("Nothing.\n");
+    }
     text.push_str(VARIATIONS);
     for section in variations() {
         push_section(&mut text, section, folder, transcripts);

@@ -89,10 +89,19 @@ pub(super) const SECTIONS: &[Section] = &[
             Statement {
                 id: "E0002",
                 asked: "A server has at least one authentication mechanism.",
-                done: "USER and PASS, and AUTH with PLAIN. AUTH takes any number of \
-                       mechanisms, and the transcripts show challenges and answers with \
-                       stand-ins for NTLM and GSSAPI.",
-                not_yet: Some("NTLM (with the extensions of MS-OXPOP3) and GSSAPI (Kerberos V5)"),
+                done: "USER and PASS, and AUTH with PLAIN, with NTLM (MS-OXPOP3) and with \
+                       GSSAPI (Kerberos V5), as `[auth] mechanisms` says. GSSAPI needs a \
+                       program that was built with the Kerberos library.",
+                elsewhere: &[
+                    TestFunction {
+                        file: "tests/gssapi/clients.rs",
+                        name: "curl_in_clear_and_inside_tls",
+                    },
+                    TestFunction {
+                        file: "tests/ntlm_clients.rs",
+                        name: "curl_logs_on_with_ntlm_and_prefers_it",
+                    },
+                ],
                 ..Statement::EMPTY
             },
             Statement {
