@@ -229,6 +229,10 @@ fn candidates(accepted: &str) -> (Vec<String>, Vec<String>) {
             good = vec!["\"/one\"".to_owned(), "\"/another\"".to_owned()];
             bad = vec!["1".to_owned()];
         }
+        "a text" => {
+            good = vec!["\"one text\"".to_owned(), "\"another\"".to_owned()];
+            bad = vec!["1".to_owned()];
+        }
         // Names and texts: what is given as an example is accepted, if any is.
         _ if accepted.contains("such as") => bad.push("\"a b\"".to_owned()),
         _ if good.iter().any(|value| value == "\".\"") => good = vec!["\"a.b-c_1\"".to_owned()],

@@ -216,7 +216,9 @@ pub struct FingerprintOf {
 
 impl Setting for FingerprintOf {
     fn accepted() -> String {
-        "64 hexadecimal digits, \"=\" and a user name".into()
+        "a certificate and its user such as \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495\
+         991b7852b855=ann\""
+            .into()
     }
 }
 

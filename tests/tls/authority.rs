@@ -88,6 +88,19 @@ impl Authority {
         Issued { leaf, key }
     }
 
+    /// A certificate for a person with this mail address.
+    pub fn issue_to_client(&self, common_name: &str, mail: &str, kind: Kind) -> Issued {
+        let key = generate(kind);
+        let mut builder = begin(common_name, &key, VALID_DAYS);
+        let context = builder.x509v3_context(Some(&self.intermediate), None);
+        let alternatives = SubjectAlternativeName::new().email(mail).build(&context);
+        builder.append_extension(alternatives.unwrap()).unwrap();
+        let purpose = ExtendedKeyUsage::new().client_auth().build().unwrap();
+        builder.append_extension(purpose).unwrap();
+        let leaf = finish(builder, &self.intermediate, &self.key);
+        Issued { leaf, key }
+    }
+
     /// Writes the root for clients that trust it.
     pub fn write_root(&self, folder: &Path) -> PathBuf {
         let path = folder.join("root.pem");
