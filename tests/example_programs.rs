@@ -14,6 +14,10 @@ use mailroost_testkit::transcript::Transcript;
 mod embed_in_actix_web;
 
 #[expect(dead_code, reason = "its main is for the command line")]
+#[path = "../examples/own_mechanism.rs"]
+mod own_mechanism;
+
+#[expect(dead_code, reason = "its main is for the command line")]
 #[path = "../examples/scripted_session.rs"]
 mod scripted_session;
 
@@ -121,6 +125,20 @@ fn scripted_session_names_what_is_wrong_with_its_arguments() {
     let (status, out) = run_scripted_session(&["no-such-file.pop3"]);
     assert_eq!(status, 1);
     assert!(out.contains("no-such-file.pop3"), "{out}");
+}
+
+#[test]
+fn a_mechanism_of_ones_own_is_offered_and_lets_in() {
+    let mut out = Vec::new();
+    let running = own_mechanism::run(&mut out);
+    actix_rt::System::new().block_on(running).unwrap();
+    let dialog = String::from_utf8(out).unwrap();
+    let expected = "\
+        C: AUTH\nS: +OK\nS: X-COUNTERSIGN\nS: PLAIN\n\
+        C: AUTH X-COUNTERSIGN\nS: + d2hvIGdvZXMgdGhlcmU/\n\
+        C: YW5u\nS: + YWR2YW5jZSBhbmQgZ2l2ZSB0aGUgY291bnRlcnNpZ24=\n\
+        C: aGVyb24=\nS: +OK User successfully logged on.\nC: STAT\nS: +OK 0 0\n";
+    assert!(dialog.contains(expected), "{dialog}");
 }
 
 #[test]

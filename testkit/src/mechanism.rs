@@ -1,19 +1,22 @@
-//! SASL mechanisms to be offered in dialogs: PLAIN, NTLM with a fixed challenge, XOAUTH2 with the password as its token (its
-//! messages are long), and dummies that never let anybody in, so that a client can try one,
+//! SASL mechanisms to be offered in dialogs: PLAIN, NTLM with a fixed challenge, XOAUTH2 with the
+//! password as its token (its messages are long), OAUTHBEARER with tokens that name their user,
+//! EXTERNAL, and dummies that never let anybody in, so that a client can try one,
 //! cancel it, and go on with another.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use mailroost_auth::ntlm::{Ntlm, NtlmSettings};
+use mailroost_auth::oauth::{Bearer, Hint, TokenCheck, TokenError};
 use mailroost_auth::{
-    AuthError, Exchange, Link, Mechanism, Needs, PasswordSource, Plain, Progress, Secret,
+    AuthError, CertificateName, Exchange, External, Link, Mechanism, Needs, PasswordSource, Plain,
+    Progress, Secret,
 };
 
 /// The challenge that MS-NLMP 4.2 has in its examples.
 const NTLM_CHALLENGE: [u8; 8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
 
-/// A mechanism of that name: PLAIN, NTLM, XOAUTH2, or a dummy in which the client speaks first.
+/// A mechanism of that name: one of those above, or a dummy in which the client speaks first.
 pub fn named(name: &str) -> Option<Arc<dyn Mechanism>> {
     let name = match name {
         "PLAIN" => return Some(Arc::new(Plain)),
@@ -21,6 +24,8 @@ pub fn named(name: &str) -> Option<Arc<dyn Mechanism>> {
         "GSSAPI" => "GSSAPI",
         "LOGIN" => "LOGIN",
         "XOAUTH2" => return Some(Arc::new(XOAuth2)),
+        "OAUTHBEARER" => return Some(Arc::new(Bearer::oauthbearer(Arc::new(Named), hint()))),
+        "EXTERNAL" => return Some(Arc::new(External::new(CertificateName::MailAddress))),
         _ => return None,
     };
     Some(Arc::new(Dummy { name }))
@@ -31,6 +36,24 @@ fn ntlm() -> Ntlm {
     Ntlm::new(NtlmSettings::default())
         .expect("the system has random numbers")
         .with_fixed_challenge(NTLM_CHALLENGE, SystemTime::UNIX_EPOCH)
+}
+
+/// Of `token.of.NAME` it is known whose it is; others have expired.
+struct Named;
+
+impl TokenCheck for Named {
+    fn check(&self, token: &str) -> Result<String, TokenError> {
+        let name = token.strip_prefix("token.of.");
+        name.map(str::to_owned)
+            .ok_or(TokenError::Refused("the token has expired"))
+    }
+}
+
+fn hint() -> Hint {
+    Hint {
+        scope: "pop".to_owned(),
+        openid_configuration: None,
+    }
 }
 
 struct Dummy {
