@@ -14,10 +14,9 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::census::TreeNode;
 use super::codec::{CHUNK_OCTETS, ControlCodec, Frame};
-use super::protocol::{
-    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, UserChanges, UserRow,
-};
+use super::protocol::{Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, UserChanges};
 use super::refusals::{BanRow, RefusalRow};
+use super::user::{DerivedSecrets, UserRow};
 use crate::exit::{Failure, Status};
 
 /// How long a daemon may take to say who it is; it does nothing for that but answer.

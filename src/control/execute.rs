@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
 use super::credential;
 use super::protocol::{
-    DerivedSecrets, Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes,
-    UserChanges, UserRow,
+    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges,
 };
 use super::upkeep;
+use super::user::{DerivedSecrets, UserRow};
 use crate::server::{ServerError, ServerHandle, blocking, stage};
 
 /// Users or messages in one page of a listing; with the longest names it stays below the

@@ -29,14 +29,14 @@ mod server;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod user;
 
 pub use census::TreeNode;
 pub use client::{Client, ClientError};
 pub use credential::AppPasswordRow;
-pub use protocol::{
-    DerivedSecrets, Fault, FaultKind, MessageRow, SiteChange, Sizes, UserChanges, UserRow,
-};
+pub use protocol::{Fault, FaultKind, MessageRow, SiteChange, Sizes, UserChanges};
 pub use refusals::{BanRow, RefusalRow};
 pub use remote::{RemoteBodies, RemoteStore};
 pub use server::{ControlError, ControlSocket, serve_connection};
 pub use upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
+pub use user::{DerivedSecrets, UserRow};
