@@ -22,6 +22,7 @@ mod client;
 mod codec;
 mod credential;
 mod execute;
+mod facts;
 mod protocol;
 mod refusals;
 mod remote;

@@ -1,10 +1,11 @@
 //! Requests and replies as values, and how faults travel.
 
-use mailroost_storage::{BodyFacts, MessageRecord, StoreError, StoreErrorKind};
+use mailroost_storage::{MessageRecord, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::census::TreeNode;
 use super::credential::{AppPasswordAction, AppPasswordRow};
+use super::facts::FactsRow;
 use super::refusals::{BanRow, RefusalRow};
 use super::upkeep::{AliasChange, DeletedRow, Limit, RetainedRow, UsageRow};
 use super::user::{DerivedSecrets, UserRow};
@@ -268,44 +269,6 @@ impl From<MessageRow> for MessageRecord {
             received_secs: row.received_secs,
             carried_unique_id: row.carried_unique_id,
             read: row.read,
-        }
-    }
-}
-
-/// [`BodyFacts`] in a frame.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct FactsRow {
-    octets: u64,
-    header_octets: u64,
-    dot_lines: bool,
-}
-
-impl From<BodyFacts> for FactsRow {
-    fn from(facts: BodyFacts) -> Self {
-        let BodyFacts {
-            octets,
-            header_octets,
-            dot_lines,
-        } = facts;
-        Self {
-            octets,
-            header_octets,
-            dot_lines,
-        }
-    }
-}
-
-impl From<FactsRow> for BodyFacts {
-    fn from(row: FactsRow) -> Self {
-        let FactsRow {
-            octets,
-            header_octets,
-            dot_lines,
-        } = row;
-        Self {
-            octets,
-            header_octets,
-            dot_lines,
         }
     }
 }
