@@ -7,13 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mailroost_storage::export::{ExportError, ExportReport, ExportSettings, to_maildir, to_mbox};
 use mailroost_storage::import::unique_ids::UniqueIds;
 use mailroost_storage::import::{
-    ImportError, ImportSettings, Notes, Progress, Source, import as bring_in,
+    ImportError, ImportSettings, Notes, Present, Progress, Source, import as bring_in,
 };
 use mailroost_storage::{MessageRecord, StoreError};
 
 use super::new_file::NewFile;
 use super::output::{Output, complain, text};
-use crate::control::{Client, RemoteBodies, RemoteStore};
+use crate::control::{Client, ClientError, RemoteBodies, RemoteStore};
 use crate::exit::{Failure, Status};
 
 /// Where an import comes from; the options see to it that there is one.
@@ -34,7 +34,16 @@ pub(super) fn import(
     pass_over: u64,
     ignore_quota: bool,
 ) -> Result<(), Failure> {
-    let present = records(&mut client, user)?;
+    let messages = records(&mut client, user)?;
+    let mut deleted_unique_ids = Vec::new();
+    client.deleted(user, |row| {
+        deleted_unique_ids.extend(row.carried_unique_id);
+        Ok::<(), ClientError>(())
+    })?;
+    let present = Present {
+        messages: &messages,
+        deleted_unique_ids: &deleted_unique_ids,
+    };
     let settings = ImportSettings {
         unique_ids,
         pass_over,
@@ -46,7 +55,7 @@ pub(super) fn import(
         &store,
         source,
         &settings,
-        &present,
+        present,
         &mut |deliveries| store.deliver(user, deliveries, ignore_quota),
         &mut |progress: Progress| {
             bar.set_length(progress.octets_total);

@@ -308,7 +308,7 @@ fn keep_and_purge(folder: &Path) {
     println!("removed and kept, 100 at a time: {:?}", begun.elapsed());
     told("after it, kept");
     let begun = Instant::now();
-    let moved = maildrop.undelete(&messages[..1_000]).unwrap().len();
+    let moved = maildrop.undelete(&messages[..1_000], 99).unwrap().len();
     println!(
         "{moved} of them brought back at once: {:?}",
         begun.elapsed()

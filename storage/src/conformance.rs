@@ -127,6 +127,10 @@ fn deleted_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
             "deleted messages come back under new numbers",
             deleted::brought_back,
         ),
+        (
+            "carried unique-ids of deleted messages stay taken",
+            deleted::carried_stay_taken,
+        ),
         ("a purge takes what is old enough", deleted::purged),
         ("marks are kept", deleted::marks),
         ("one body reaches many maildrops", shared::one_body_for_many),

@@ -98,8 +98,14 @@ pub trait OwnedMaildrop: Send {
     /// Takes messages in: numbers are allocated and committed with the index entries, all or
     /// none. When it returns `Ok` they are durable.
     ///
+    /// A carried unique-id is taken while its message is live or among [`Self::deleted`]; a decimal
+    /// one also if it lies where the maildrop's own numbers were given out. Another can be carried
+    /// once more after its message was removed without `keep`, purged, or brought back: whoever
+    /// carries unique-ids over from elsewhere answers for what they meant there (MS-STANXPOP3
+    /// C0009).
+    ///
     /// # Errors
-    /// `Duplicate` if a carried unique-id is taken, `Full`, `Io`, `Poisoned`.
+    /// `Duplicate` if a carried unique-id is taken, `Corrupt`, `Full`, `Io`, `Poisoned`.
     fn deliver(&mut self, deliveries: Vec<Delivery>) -> Result<Vec<MessageId>, StoreError>;
 
     /// Removes messages, all or none, durable when it returns `Ok`. Numbers that are not there
@@ -117,12 +123,17 @@ pub trait OwnedMaildrop: Send {
 
     /// Brings deleted messages back, all or none, durable when it returns `Ok`: each with a new
     /// number, allocated as for a delivery, and that as its unique-id (MS-STANXPOP3 C0008); a
-    /// carried one is not carried again. They are as new: not read, but received when they were.
+    /// carried one is not carried again. They are as new: not read, and received at `at_secs`
+    /// (since 1970-01-01 UTC), so that whoever removes by age does not do so again at once.
     /// Returns old and new numbers, in order of the old ones.
     ///
     /// # Errors
     /// `Gone` if one of them is not among [`Self::deleted`], `Full`, `Io`, `Poisoned`.
-    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError>;
+    fn undelete(
+        &mut self,
+        ids: &[MessageId],
+        at_secs: u64,
+    ) -> Result<Vec<(MessageId, MessageId)>, StoreError>;
 
     /// Gives up the bodies of messages that were removed before that second, for good.
     ///

@@ -35,7 +35,7 @@ pub struct MessageRecord {
     pub exact_octets: u64,
     /// Octets that it occupies in storage, as measured (MS-STANXPOP3 2.1.4, 2.1.5).
     pub stored_octets: u64,
-    /// Seconds since 1970-01-01 UTC at which it was accepted.
+    /// Seconds since 1970-01-01 UTC at which it was accepted, or brought back after a removal.
     pub received_secs: u64,
     /// A unique-id that another server had given it: 1 to 70 octets of 0x21 to 0x7E.
     pub carried_unique_id: Option<Box<str>>,
@@ -69,7 +69,7 @@ pub struct DeletedRecord {
     pub exact_octets: u64,
     /// Octets that it still occupies.
     pub stored_octets: u64,
-    /// Seconds since 1970-01-01 UTC at which it was accepted.
+    /// Seconds since 1970-01-01 UTC, as the message's record had it.
     pub received_secs: u64,
     /// Seconds since 1970-01-01 UTC at which it was removed, as [`Removal::at_secs`] said.
     ///

@@ -44,7 +44,8 @@ impl Sequence {
     }
 }
 
-/// A maildrop's sequence and the carried unique-ids of its live messages.
+/// A maildrop's sequence and the carried unique-ids of its messages: of the live ones, and as far
+/// as they were told of deleted ones.
 #[derive(Debug, Clone)]
 pub struct Numbering {
     sequence: Sequence,
@@ -102,6 +103,16 @@ impl Numbering {
             self.carried.remove(unique_id);
             self.unseen.extend(decimal_in(unique_id));
         }
+    }
+
+    /// Carried unique-ids of deleted messages: they stay taken while these can be brought back.
+    pub fn keep_taken<'a>(&mut self, carried: impl Iterator<Item = &'a str>) {
+        self.carried.extend(carried.map(Box::from));
+    }
+
+    /// The carried unique-ids of the live messages; no others are taken any more.
+    pub fn take_only<'a>(&mut self, carried: impl Iterator<Item = &'a str>) {
+        self.carried = carried.map(Box::from).collect();
     }
 
     /// Carried unique-ids of messages that are gone.

@@ -145,7 +145,7 @@ fn undelete_some(id: MaildropId, maildrop: &mut dyn OwnedMaildrop, state: &mut u
         .filter(|_| split_mix(state).is_multiple_of(2))
         .collect();
     tell_numbers("undeleting", id, wanted.iter().map(|it| it.0));
-    let moved = maildrop.undelete(&wanted).unwrap();
+    let moved = maildrop.undelete(&wanted, 99).unwrap();
     tell_numbers("undeleted", id, moved.iter().map(|(_, new)| new.0));
 }
 
@@ -307,7 +307,7 @@ impl Known {
         let mut maildrop = store.open_maildrop(id).unwrap();
         let old: Vec<MessageId> = self.kept.keys().copied().map(MessageId).collect();
         let source = maildrop.bodies();
-        for (old, new) in maildrop.undelete(&old).unwrap() {
+        for (old, new) in maildrop.undelete(&old, 99).unwrap() {
             let seed = self.end(old.0);
             self.arrive(new.0, seed);
             assert!(read(&*source, new).unwrap() == message(seed));

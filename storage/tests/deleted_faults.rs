@@ -105,7 +105,7 @@ fn an_undelete_that_meets_a_full_disk_changes_nothing() {
     for (operation, others) in steps {
         files.fail_after(others, operation, Fault::Full);
         let error = maildrop
-            .undelete(&[MessageId(1), MessageId(2)])
+            .undelete(&[MessageId(1), MessageId(2)], 99)
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Full, "{operation:?}: {error}");
         assert_eq!(ids(&*maildrop), (vec![], vec![1, 2]), "{operation:?}");
@@ -117,11 +117,13 @@ fn an_undelete_that_meets_a_full_disk_changes_nothing() {
         assert!(names(folder.path(), "staging").is_empty(), "{operation:?}");
     }
     files.set_room(Some(16 << 20));
-    let error = maildrop.undelete(&[MessageId(1)]).unwrap_err();
+    let error = maildrop.undelete(&[MessageId(1)], 99).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full, "{error}");
     assert_eq!(maildrop.purge(7).unwrap().messages, 0);
     files.set_room(None);
-    let moved = maildrop.undelete(&[MessageId(1), MessageId(2)]).unwrap();
+    let moved = maildrop
+        .undelete(&[MessageId(1), MessageId(2)], 99)
+        .unwrap();
     let source = maildrop.bodies();
     assert_eq!(read(&*source, moved[0].1).unwrap(), message(1));
     assert_eq!(read(&*source, moved[1].1).unwrap(), message(LARGE));
@@ -160,7 +162,9 @@ fn an_undelete_without_its_commit_is_taken_back() {
     let mut maildrop = store.open_maildrop(MaildropId(1)).unwrap();
     assert_eq!(ids(&*maildrop), (vec![3], vec![1, 2]));
     assert!(!fs::exists(folder.path().join("set_aside")).unwrap());
-    let moved = maildrop.undelete(&[MessageId(1), MessageId(2)]).unwrap();
+    let moved = maildrop
+        .undelete(&[MessageId(1), MessageId(2)], 99)
+        .unwrap();
     assert!(moved[0].1.0 > 5, "{moved:?}: 4 and 5 were used");
     assert_eq!(
         read(&*maildrop.bodies(), moved[1].1).unwrap(),
@@ -203,7 +207,9 @@ fn copy_deleted_aside_and_back(folder: &TempDir, saved: &TempDir, bodies: &Path)
         for name in &DELETED[..3] {
             fs::copy(bodies.join(name), saved.path().join(name)).unwrap();
         }
-        maildrop.undelete(&[MessageId(1), MessageId(2)]).unwrap();
+        maildrop
+            .undelete(&[MessageId(1), MessageId(2)], 99)
+            .unwrap();
     });
     copy_folder(saved.path(), bodies);
 }
@@ -240,6 +246,145 @@ fn a_shared_delivery_without_its_commit_is_taken_in() {
         read(&*maildrop.bodies(), MessageId(4)).unwrap(),
         message(LARGE)
     );
+}
+
+/// The rename of message 2's file failed.
+fn half_kept(store: &SledStore, files: &FaultyFiles) -> Box<dyn OwnedMaildrop> {
+    // An owner file, two messages and one deleted message get their names.
+    files.fail_after(4, Operation::Rename, Fault::Io);
+    two_deleted(store)
+}
+
+#[test]
+fn what_waits_for_its_name_is_whole() {
+    let folder = TempDir::new().unwrap();
+    let (store, files) = open(folder.path());
+    drop(half_kept(&store, &files));
+    drop(store);
+    let notes = findings(folder.path());
+    assert!(
+        notes.iter().all(|it| it.severity == Severity::Note) && notes.len() == 1,
+        "{notes:?}"
+    );
+    drop(open(folder.path()));
+    assert_eq!(names(folder.path(), "bodies/01/1"), DELETED);
+}
+
+#[test]
+fn a_purge_gives_up_what_waits_for_its_name() {
+    let folder = TempDir::new().unwrap();
+    let (store, files) = open(folder.path());
+    let mut maildrop = half_kept(&store, &files);
+    assert_eq!(maildrop.purge(8).unwrap().messages, 2);
+    assert_eq!(names(folder.path(), "bodies/01/1"), ["owner"]);
+    store.housekeeping().unwrap();
+    assert_eq!(names(folder.path(), "bodies/01/1"), ["owner"]);
+    drop(maildrop);
+    store.close().unwrap();
+    assert_eq!(findings(folder.path()), []);
+}
+
+/// sled's file can lose its end: then the names that an undelete made are the only ones.
+#[test]
+fn an_undelete_that_only_the_index_has_lost_is_taken_in() {
+    let folder = TempDir::new().unwrap();
+    ended_before_the_commit(folder.path(), |_, maildrop| {
+        maildrop
+            .undelete(&[MessageId(1), MessageId(2)], 99)
+            .unwrap();
+    });
+    let (store, _) = open(folder.path());
+    let mut maildrop = store.open_maildrop(MaildropId(1)).unwrap();
+    assert_eq!(ids(&*maildrop), (vec![3, 4, 5], vec![1, 2]));
+    let source = maildrop.bodies();
+    assert_eq!(read(&*source, MessageId(4)).unwrap(), message(1));
+    assert_eq!(read(&*source, MessageId(5)).unwrap(), message(LARGE));
+    assert_eq!(maildrop.purge(8).unwrap().messages, 2);
+    assert_eq!(read(&*source, MessageId(5)).unwrap(), message(LARGE));
+    drop((maildrop, source));
+    store.close().unwrap();
+    assert_eq!(findings(folder.path()), []);
+}
+
+#[test]
+fn half_an_undelete_of_what_was_given_up_does_not_come_back() {
+    let folder = TempDir::new().unwrap();
+    let bodies = folder.path().join("bodies/01/1");
+    let half = TempDir::new().unwrap();
+    ended_before_the_commit(folder.path(), |_, maildrop| {
+        maildrop.undelete(&[MessageId(1)], 99).unwrap();
+        for name in ["4", "4.body"] {
+            fs::rename(bodies.join(name), half.path().join(name)).unwrap();
+        }
+    });
+    let (store, _) = open(folder.path());
+    let mut maildrop = store.open_maildrop(MaildropId(1)).unwrap();
+    assert_eq!(maildrop.purge(8).unwrap().messages, 2);
+    drop(maildrop);
+    drop(store);
+    copy_folder(half.path(), &bodies);
+    let (store, _) = open(folder.path());
+    let maildrop = store.open_maildrop(MaildropId(1)).unwrap();
+    assert_eq!(ids(&*maildrop), (vec![3], vec![]));
+    assert_eq!(names(folder.path(), "set_aside"), ["1-4-1", "1-4.body-1"]);
+}
+
+#[test]
+fn a_second_name_without_a_header_goes_quietly() {
+    for lost in [false, true] {
+        let folder = TempDir::new().unwrap();
+        let (store, _) = open(folder.path());
+        drop(two_deleted(&store));
+        drop(store);
+        let bodies = folder.path().join("bodies/01/1");
+        fs::hard_link(bodies.join(DELETED[0]), bodies.join("3.body")).unwrap();
+        if lost {
+            fs::remove_dir_all(folder.path().join("index")).unwrap();
+        }
+        let (store, _) = open(folder.path());
+        let mut maildrop = store.open_maildrop(MaildropId(1)).unwrap();
+        assert_eq!(ids(&*maildrop), (vec![], vec![1, 2]), "{lost}");
+        assert_eq!(names(folder.path(), "bodies/01/1"), DELETED, "{lost}");
+        assert!(!fs::exists(folder.path().join("set_aside")).unwrap());
+        assert!(deliver(&store, &mut *maildrop, &[9]).unwrap()[0].0 > 3);
+    }
+}
+
+#[test]
+fn what_a_refused_undelete_could_not_unlink_goes_at_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    let (store, files) = open(folder.path());
+    let mut maildrop = two_deleted(&store);
+    files.fail_after(0, Operation::SyncFolder, Fault::Full);
+    files.fail_after(2, Operation::Unlink, Fault::Io);
+    files.fail_after(0, Operation::Unlink, Fault::Io);
+    let undeleted = maildrop.undelete(&[MessageId(1), MessageId(2)], 99);
+    undeleted.unwrap_err();
+    drop(maildrop);
+    assert!(names(folder.path(), "bodies/01/1").len() > DELETED.len());
+    store.close().unwrap();
+    let (store, _) = open(folder.path());
+    let maildrop = store.open_maildrop(MaildropId(1)).unwrap();
+    assert_eq!(ids(&*maildrop), (vec![], vec![1, 2]));
+    assert_eq!(names(folder.path(), "bodies/01/1"), DELETED);
+}
+
+/// A file system's check can find both names of a file.
+#[test]
+fn a_live_message_keeps_its_body_when_a_deleted_one_has_its_number() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path());
+    let id = user(&store, "ann");
+    let mut maildrop = store.open_maildrop(id).unwrap();
+    deliver_shared(&store, &mut *maildrop, LARGE);
+    drop(maildrop);
+    store.close().unwrap();
+    let bodies = folder.path().join("bodies/01/1");
+    fs::copy(bodies.join("1"), bodies.join("1.deleted-7-3")).unwrap();
+    let rebuilt = rebuild(folder.path(), &SledStoreOptions::default()).unwrap();
+    assert_eq!((rebuilt.messages, rebuilt.deleted), (1, 0));
+    assert_eq!(names(folder.path(), "set_aside"), ["1-1.deleted-7-3-1"]);
+    assert_eq!(findings(folder.path()), []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mailroost_storage::export::{ExportSettings, to_maildir, to_mbox};
 use mailroost_storage::import::unique_ids::UniqueIds;
-use mailroost_storage::import::{ImportSettings, Source, import};
+use mailroost_storage::import::{ImportSettings, Present, Source, import};
 use mailroost_storage::{
     Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, Removal, Staging, UserName,
 };
@@ -73,7 +73,7 @@ fn imported(source: Source, unique_ids: UniqueIds) -> Vec<(u64, String, Vec<u8>)
         &store,
         &source,
         &settings,
-        &[],
+        Present::default(),
         &mut |batch| maildrop.deliver(batch),
         &mut |_| {},
     )

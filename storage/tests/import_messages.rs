@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use mailroost_storage::import::{
-    ImportError, ImportFailure, ImportReport, ImportSettings, Progress, Source, import,
+    ImportError, ImportFailure, ImportReport, ImportSettings, Present, Progress, Source, import,
 };
 use mailroost_storage::{
     Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, StoreError, StoreErrorKind,
@@ -42,7 +42,14 @@ fn import_all(
     settings: &ImportSettings,
 ) -> Result<ImportReport, ImportFailure> {
     let mut deliver = |batch| maildrop.deliver(batch);
-    import(store, &source, settings, &[], &mut deliver, &mut |_| {})
+    import(
+        store,
+        &source,
+        settings,
+        Present::default(),
+        &mut deliver,
+        &mut |_| {},
+    )
 }
 
 fn bodies(maildrop: &dyn OwnedMaildrop) -> Vec<String> {
@@ -76,7 +83,7 @@ fn a_thousand_messages_arrive_in_order_with_their_times() {
         &store,
         &Source::Mbox(path),
         &ImportSettings::default(),
-        &[],
+        Present::default(),
         &mut |batch| {
             batches.push(batch.len());
             maildrop.deliver(batch)
@@ -193,7 +200,7 @@ fn a_batch_that_is_not_taken_ends_the_import() {
         &store,
         &Source::Mbox(path),
         &ImportSettings::default(),
-        &[],
+        Present::default(),
         &mut |batch| {
             batches += 1;
             if batches == 1 {

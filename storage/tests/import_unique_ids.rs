@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mailroost_storage::import::unique_ids::UniqueIds;
-use mailroost_storage::import::{ImportFailure, ImportReport, ImportSettings, Source, import};
+use mailroost_storage::import::{
+    ImportFailure, ImportReport, ImportSettings, Present, Source, import,
+};
 use mailroost_storage::{
     Directory, MaildropStore, MemoryStore, NewUser, OwnedMaildrop, Removal, UserName,
 };
@@ -51,14 +53,20 @@ impl Target {
             unique_ids,
             ..ImportSettings::default()
         };
-        let present = self.maildrop.messages().to_vec();
+        let messages = self.maildrop.messages().to_vec();
+        let deleted = self.maildrop.deleted().unwrap().into_iter();
+        let deleted: Vec<_> = deleted.filter_map(|it| it.carried_unique_id).collect();
+        let present = Present {
+            messages: &messages,
+            deleted_unique_ids: &deleted,
+        };
         let maildrop = &mut self.maildrop;
         let mut deliver = |batch| maildrop.deliver(batch);
         import(
             &self.store,
             &source,
             &settings,
-            &present,
+            present,
             &mut deliver,
             &mut |_| {},
         )
@@ -193,6 +201,36 @@ fn decimal_unique_ids_are_kept_over_several_batches_and_never_met_again() {
 }
 
 #[test]
+fn what_was_removed_and_is_kept_is_not_imported_again() {
+    let mut target = Target::new();
+    let first = mbox(&["X-UIDL: one\nA: 1\n", "X-UIDL: two\nA: 2\n"]);
+    let first = Source::Mbox(target.file("first", &first));
+    target.import(first, UniqueIds::XUidl).unwrap();
+    let one = target.maildrop.messages()[0].id;
+    let keeping = Removal {
+        keep: true,
+        ..Removal::default()
+    };
+    target.maildrop.remove(&[one], &keeping).unwrap();
+    let again = mbox(&[
+        "X-UIDL: one\nA: 1\n",
+        "X-UIDL: two\nA: 2\n",
+        "X-UIDL: three\nA: 3\n",
+    ]);
+    let again = Source::Mbox(target.file("again", &again));
+    let report = target.import(again.clone(), UniqueIds::XUidl).unwrap();
+    assert_eq!((report.imported, report.refused.count()), (1, 2));
+    let why = &report.refused.listed()[0];
+    assert!(
+        why.ends_with("its unique-id one is taken by a message that was removed"),
+        "{why}"
+    );
+    target.maildrop.purge(u64::MAX).unwrap();
+    let report = target.import(again, UniqueIds::XUidl).unwrap();
+    assert_eq!((report.imported, report.refused.count()), (1, 2));
+}
+
+#[test]
 fn decimal_unique_ids_that_may_have_been_given_out_are_refused_alone() {
     let mut target = Target::new();
     let own = mbox(&["A: 1\n", "A: 2\n", "A: 3\n", "A: 4\n"]);
@@ -305,7 +343,7 @@ fn what_is_refused_is_told_once() {
         &target.store,
         &source,
         &settings,
-        &[],
+        Present::default(),
         &mut deliver,
         &mut |_| {},
     )

@@ -48,7 +48,7 @@ fn store_with_history(folder: &Path, unclean: Option<&Path>) -> (Contents, Vec<u
         let last = deliver(&store, &mut *maildrop, &[1, 2, 3]).unwrap();
         // One is brought back, one stays deleted, one is shared, one is unlinked.
         maildrop.remove(&last[1..], &keeping(99)).unwrap();
-        maildrop.undelete(&last[1..2]).unwrap();
+        maildrop.undelete(&last[1..2], 99).unwrap();
         let (shared, trace) = stage_shared(&store, 4).unwrap();
         let shared = vec![shared.delivery(&trace).unwrap()];
         maildrop.deliver(shared).unwrap();

@@ -113,12 +113,13 @@ impl Model {
     /// Whether a store must refuse, may refuse, or must take the batch.
     fn duplicate(&self, batch: &[(u64, Option<u8>)]) -> bool {
         let names: Vec<String> = batch.iter().filter_map(|it| it.1.map(carried)).collect();
-        let live = |name: &String| self.live.iter().any(|it| it.carried.as_ref() == Some(name));
+        let kept = || self.live.iter().chain(&self.deleted);
+        let kept = |name: &String| kept().any(|it| it.carried.as_ref() == Some(name));
         let twice = (1..names.len()).any(|n| names[..n].contains(&names[n]));
         twice
             || names
                 .iter()
-                .any(|name| live(name) || self.used.contains(name))
+                .any(|name| kept(name) || self.used.contains(name))
     }
 
     fn deliver(&mut self, batch: &[(u64, Option<u8>)], numbers: &[MessageId]) {
@@ -234,7 +235,7 @@ fn change<S: MaildropStore>(
         }
         Step::Undelete(places) => {
             let ids = message_ids(&at(&model.deleted, places));
-            model.undelete(&maildrop.undelete(&ids).unwrap());
+            model.undelete(&maildrop.undelete(&ids, model.secs).unwrap());
         }
         Step::Purge(place) => {
             let before_secs = match model.deleted.len() {

@@ -168,8 +168,12 @@ impl OwnedMaildrop for FaultyMaildrop {
         self.inner.deleted()
     }
 
-    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
-        self.inner.undelete(ids)
+    fn undelete(
+        &mut self,
+        ids: &[MessageId],
+        at_secs: u64,
+    ) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+        self.inner.undelete(ids, at_secs)
     }
 
     fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError> {

@@ -83,7 +83,8 @@ impl Desk {
         Ok(retained)
     }
 
-    /// Brings deleted messages back, all or none, if they fit into the quota.
+    /// Brings deleted messages back, all or none, if they fit into the quota. Their age counts
+    /// from now, so that retention does not remove them again at once.
     pub(super) fn undelete(
         &mut self,
         ids: &[MessageId],
@@ -102,7 +103,7 @@ impl Desk {
             more.messages += 1;
         }
         terms.admit(before, more)?;
-        let undeleted = self.maildrop.undelete(ids)?;
+        let undeleted = self.maildrop.undelete(ids, clock::now_secs())?;
         self.warn(terms, before);
         Ok(undeleted)
     }

@@ -82,14 +82,14 @@ pub(super) fn brought_back<S: MaildropStore + Directory>(store: &S) {
         .remove(&old, &keeping(5, None))
         .expect("a removal is done");
     let revision = maildrop.revision();
-    let outcome = maildrop.undelete(&[old[0], MessageId(99)]);
+    let outcome = maildrop.undelete(&[old[0], MessageId(99)], 88);
     assert_eq!(refused(outcome), StoreErrorKind::Gone);
     assert_eq!(
         (numbers(&*maildrop), deleted(&*maildrop)),
         (vec![], vec![1, 2, 3])
     );
     let moved = maildrop
-        .undelete(&[old[1], old[0], old[1]])
+        .undelete(&[old[1], old[0], old[1]], 88)
         .expect("deleted messages are brought back");
     let new: Vec<MessageId> = moved.iter().map(|(_, new)| *new).collect();
     assert_eq!(moved, [(old[0], new[0]), (old[1], new[1])]);
@@ -99,7 +99,8 @@ pub(super) fn brought_back<S: MaildropStore + Directory>(store: &S) {
     let record = &maildrop.messages()[0];
     assert_eq!(
         (record.received_secs, record.read, &record.carried_unique_id),
-        (77, false, &None)
+        (88, false, &None),
+        "its age begins anew"
     );
     let source = maildrop.bodies();
     assert_eq!(whole_body(&*source, new[0]), b"\r\n");
@@ -107,16 +108,68 @@ pub(super) fn brought_back<S: MaildropStore + Directory>(store: &S) {
     let facts = source.open(new[1]).expect("a body is opened").facts();
     assert_eq!((facts.header_octets, facts.dot_lines), (8, true));
     assert_eq!(refused(source.open(old[1])), StoreErrorKind::Gone);
-    assert_eq!(refused(maildrop.undelete(&[old[1]])), StoreErrorKind::Gone);
+    let outcome = maildrop.undelete(&[old[1]], 88);
+    assert_eq!(refused(outcome), StoreErrorKind::Gone);
     // Once more around: what was brought back is a message like any other.
     maildrop
         .remove(&new, &keeping(6, None))
         .expect("a removal is done");
-    let again = maildrop.undelete(&new).expect("it comes back twice");
+    let again = maildrop.undelete(&new, 99).expect("it comes back twice");
     assert_eq!(whole_body(&*source, again[1].1), b"B: 2\r\n\r\n.dot\r\n");
-    assert!(maildrop.undelete(&[]).expect("nothing is done").is_empty());
+    assert!(
+        maildrop
+            .undelete(&[], 99)
+            .expect("nothing is done")
+            .is_empty()
+    );
     drop(maildrop);
     assert_eq!(numbers(&*own(store, id)), [again[0].1.0, again[1].1.0]);
+}
+
+pub(super) fn carried_stay_taken<S: MaildropStore + Directory>(store: &S) {
+    let id = add_user(store, "ann");
+    let take = |carried: &str| {
+        let batch = vec![staged(store, b"A: 1\n\n", Some(carried))];
+        own(store, id).deliver(batch)
+    };
+    let keep = |ids: &[MessageId], at_secs| {
+        let removed = own(store, id).remove(ids, &keeping(at_secs, None));
+        assert_eq!(removed.expect("a removal is done"), ids.len());
+    };
+    let one = take("carried-1").expect("a carried unique-id is taken");
+    let two = take("carried-2").expect("a carried unique-id is taken");
+    keep(&one, 10);
+    keep(&two, 20);
+    let mut maildrop = own(store, id);
+    for carried in ["carried-1", "carried-2"] {
+        let batch = vec![staged(store, b"A: 1\n\n", Some(carried))];
+        let outcome = maildrop.deliver(batch);
+        assert_eq!(refused(outcome), StoreErrorKind::Duplicate, "{carried}");
+    }
+    drop(maildrop);
+    own(store, id).purge(15).expect("a purge is done");
+    let again = take("carried-1").expect("the message that had it is given up");
+    assert_eq!(refused(take("carried-2")), StoreErrorKind::Duplicate);
+    let outcome = own(store, id).undelete(&two, 30);
+    outcome.expect("a deleted message is brought back");
+    take("carried-2").expect("nothing has it");
+    keep(&again, 40);
+    let mut maildrop = own(store, id);
+    let batch = vec![staged(store, b"B: 2\n\n", Some("carried-3"))];
+    let three = maildrop.deliver(batch).expect("a delivery is taken");
+    maildrop
+        .remove(&three, &Removal::default())
+        .expect("a removal is done");
+    maildrop.purge(50).expect("a purge is done");
+    drop(maildrop);
+    assert_eq!(
+        refused(take("carried-2")),
+        StoreErrorKind::Duplicate,
+        "live"
+    );
+    for carried in ["carried-1", "carried-3"] {
+        take(carried).expect("nothing has it");
+    }
 }
 
 pub(super) fn purged<S: MaildropStore + Directory>(store: &S) {
@@ -138,7 +191,8 @@ pub(super) fn purged<S: MaildropStore + Directory>(store: &S) {
     let purged = maildrop.purge(21).expect("a purge is done");
     assert_eq!((purged.messages, purged.stored_octets), (2, 2 * stored));
     assert_eq!(deleted(&*maildrop), [3]);
-    assert_eq!(refused(maildrop.undelete(&ids[..1])), StoreErrorKind::Gone);
+    let outcome = maildrop.undelete(&ids[..1], 88);
+    assert_eq!(refused(outcome), StoreErrorKind::Gone);
     let next = deliver(store, &mut *maildrop, &[b"D: 4\n\n"])[0];
     assert!(next > ids[2], "{next} was used");
     drop(maildrop);

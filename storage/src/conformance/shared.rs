@@ -59,7 +59,7 @@ pub(super) fn one_body_for_many<S: MaildropStore + Directory>(store: &S) {
             assert!(record.stored_octets >= expected.len() as u64);
             assert!(whole_body(&*maildrop.bodies(), record.id) == expected);
         }
-        let back = first.undelete(&[number]).expect("it is brought back");
+        let back = first.undelete(&[number], 99).expect("it is brought back");
         let expected = [traces[0].as_bytes(), &octets].concat();
         assert!(whole_body(&*first.bodies(), back[0].1) == expected);
     }

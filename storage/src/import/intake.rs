@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 
 use super::unique_ids::{UniqueIds, find_x_uidl, leading_field_octets, unique_id};
-use super::{ImportError, ImportReport, ImportSettings, Notes};
+use super::{ImportError, ImportReport, ImportSettings, Notes, Present};
 use crate::numbering::CARRIED_DECIMAL_MAX;
 use crate::{
     Delivery, MaildropStore, MessageId, MessageRecord, StagedBody, Staging, StoreError,
@@ -87,16 +87,18 @@ impl<'a> Intake<'a> {
     pub(super) fn new(
         store: &'a dyn MaildropStore,
         settings: &'a ImportSettings,
-        present: &[MessageRecord],
+        present: Present<'_>,
         deliver: Deliver<'a>,
     ) -> Self {
         let keeps = !matches!(settings.unique_ids, UniqueIds::New);
-        let records = if keeps { present } else { &[] };
+        let present = if keeps { present } else { Present::default() };
+        let deleted = present.deleted_unique_ids.iter();
+        let deleted = deleted.map(|id| (id.clone(), "a message that was removed".into()));
         Self {
             store,
             settings,
             deliver,
-            in_use: records.iter().map(in_use).collect(),
+            in_use: deleted.chain(present.messages.iter().map(in_use)).collect(),
             batch: Batch::default(),
             above_known: None,
             chunk: Vec::new(),

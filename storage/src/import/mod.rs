@@ -51,7 +51,16 @@ pub struct ImportSettings {
     pub pass_over: u64,
 }
 
-/// Imports into the maildrop whose messages are `present`. `deliver` takes each batch, as
+/// What is in the maildrop that mail comes into.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Present<'a> {
+    /// Its messages.
+    pub messages: &'a [MessageRecord],
+    /// The carried unique-ids of its deleted messages: they are taken, too.
+    pub deleted_unique_ids: &'a [Box<str>],
+}
+
+/// Imports into the maildrop in which these are `present`. `deliver` takes each batch, as
 /// [`OwnedMaildrop::deliver`](crate::OwnedMaildrop::deliver) does; `progress` is called after each
 /// message.
 ///
@@ -61,7 +70,7 @@ pub fn import(
     store: &dyn MaildropStore,
     source: &Source,
     settings: &ImportSettings,
-    present: &[MessageRecord],
+    present: Present<'_>,
     deliver: &mut dyn FnMut(Vec<Delivery>) -> Result<Vec<MessageId>, StoreError>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ImportReport, ImportFailure> {

@@ -100,8 +100,12 @@ impl OwnedMaildrop for MemoryMaildrop {
         Ok(deleted.map(|(record, _)| record.clone()).collect())
     }
 
-    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
-        self.change(|maildrop| maildrop.undelete(ids))
+    fn undelete(
+        &mut self,
+        ids: &[MessageId],
+        at_secs: u64,
+    ) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+        self.change(|maildrop| maildrop.undelete(ids, at_secs))
     }
 
     fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError> {
@@ -191,18 +195,23 @@ impl Maildrop {
         let removed = gone.len();
         self.revision += u64::from(removed > 0);
         for record in gone {
-            let carried = record.carried_unique_id.as_deref();
-            self.numbering.forget(carried.into_iter());
             let body = self.bodies.remove(&record.id);
             if let Some(body) = body.filter(|_| removal.keep) {
                 let deleted = record.into_deleted(self.revision, removal);
                 self.deleted.insert(deleted.id, (deleted, body));
+            } else {
+                let carried = record.carried_unique_id.as_deref();
+                self.numbering.forget(carried.into_iter());
             }
         }
         removed
     }
 
-    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+    fn undelete(
+        &mut self,
+        ids: &[MessageId],
+        at_secs: u64,
+    ) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
         let old = sorted(ids);
         if let Some(id) = old.iter().find(|id| !self.deleted.contains_key(id)) {
             let context = format!("there is no deleted message {id} that can be brought back");
@@ -211,7 +220,9 @@ impl Maildrop {
         let new = self.numbering.admit_all(old.iter().map(|_| None))?;
         for (old, new) in old.iter().zip(&new) {
             if let Some((record, body)) = self.deleted.remove(old) {
-                self.add(*new, body, record.received_secs, None);
+                self.numbering
+                    .forget(record.carried_unique_id.as_deref().into_iter());
+                self.add(*new, body, at_secs, None);
             }
         }
         self.revision += u64::from(!new.is_empty());
@@ -225,6 +236,8 @@ impl Maildrop {
             if !stays {
                 purged.messages += 1;
                 purged.stored_octets += record.stored_octets;
+                let carried = record.carried_unique_id.as_deref();
+                self.numbering.forget(carried.into_iter());
             }
             stays
         });

@@ -64,8 +64,9 @@ pub(super) fn changes_of_deleted(
     let change = |segment: u64| {
         let mut records = index.deleted_in(id, segment)?;
         records.retain(|record| gone.binary_search(&record.id).is_err());
-        let new = added.iter().filter(|it| segment_of(it.id) == segment);
-        records.extend(new.cloned());
+        let new = &added[added.partition_point(|it| segment_of(it.id) < segment)..];
+        let new = &new[..new.partition_point(|it| segment_of(it.id) == segment)];
+        records.extend_from_slice(new);
         records.sort_unstable_by_key(|record| record.id);
         let key = segment_key(id, segment);
         Ok(match &records[..] {

@@ -34,14 +34,18 @@ pub(super) fn finish_entry(
     };
     match entry {
         JournalEntry::Unlink(messages) => {
-            let headers = messages.iter().map(|it| (*it, layout.body(id, *it)));
+            let headers = messages.iter().map(|it| (*it, [layout.body(id, *it)]));
             unlink(files, layout, id, headers)
         }
         JournalEntry::Keep(messages, deletion) => keep(files, layout, id, messages, deletion),
         JournalEntry::Forget(deleted) => {
-            let headers = deleted.iter();
-            let headers = headers.map(|(it, how)| (*it, layout.deleted(id, *it, how)));
-            unlink(files, layout, id, headers)
+            // One that could not be renamed yet has its first name: that goes before the other,
+            // so that who renames it at this moment does not get past both.
+            let names = |(it, how): &(MessageId, Deletion)| {
+                let names = [layout.body(id, *it), layout.deleted(id, *it, how)];
+                (*it, names)
+            };
+            unlink(files, layout, id, deleted.iter().map(names))
         }
         JournalEntry::Folder => match index.maildrop_row(id) {
             Ok(None) => remove_folder(files, layout, id).map_err(|error| {
@@ -66,20 +70,22 @@ pub(super) fn finish_entry(
     }
 }
 
-/// Unlinks messages, whose own files these are: those first, then what they have apart. Returns
-/// how many messages there were.
-fn unlink(
+/// Unlinks messages, whose own files can have these names: those first, then what they have apart.
+/// Returns how many messages there were.
+fn unlink<const NAMES: usize>(
     files: &dyn Files,
     layout: &Layout,
     id: MaildropId,
-    own_files: impl Iterator<Item = (MessageId, PathBuf)>,
+    own_files: impl Iterator<Item = (MessageId, [PathBuf; NAMES])>,
 ) -> Result<u64, Unfinished> {
     let mut unlinked = 0;
     let mut last = None;
-    for (message, path) in own_files {
+    for (message, names) in own_files {
         last = Some(message);
         let failed = failed(id, last, "unlink");
-        unlinked += u64::from(unlink_if_there(files, &path).map_err(&failed)?);
+        for name in &names {
+            unlinked += u64::from(unlink_if_there(files, name).map_err(&failed)?);
+        }
         unlink_if_there(files, &layout.body_apart(id, message)).map_err(&failed)?;
     }
     sync(files, layout, id).map_err(failed(id, last, "unlink"))?;

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::arrival::Arrival;
 use super::bodies::SledBodies;
 use super::body_file::BodyHeader;
 use super::changes::{changes_of_deleted, changes_of_delivery, changes_of_segments};
 use super::committer::{CommitError, Purpose};
 use super::index::{Change, TreeName, journal_key, maildrop_key};
-use super::message_file::MessageFile;
 use super::placed::Placed;
 use super::record::{Deletion, JournalEntry, MaildropRow};
-use super::shared_body::{Body, Material, StagedApart};
 use super::{Ownership, Shared, unclaimed};
 use crate::numbering::Numbering;
 use crate::{
@@ -30,6 +29,8 @@ pub(super) struct SledMaildrop {
     row: MaildropRow,
     numbering: Numbering,
     messages: Vec<MessageRecord>,
+    /// Whether the numbering knows the carried unique-ids of the deleted messages, too.
+    knows_deleted: bool,
 }
 
 impl SledMaildrop {
@@ -73,15 +74,13 @@ impl SledMaildrop {
                 shared.know_sequence(id, row.sequence);
             }
         }
-        let carried = messages
-            .iter()
-            .filter_map(|record| record.carried_unique_id.as_deref());
-        let numbering = Numbering::new(row.sequence, carried);
+        let numbering = Numbering::new(row.sequence, carried_by(&messages));
         Ok(Self {
             ownership,
             row,
             numbering,
             messages,
+            knows_deleted: false,
         })
     }
 
@@ -89,49 +88,25 @@ impl SledMaildrop {
         &self.ownership.shared
     }
 
-    fn arrival(&self, mut delivery: Delivery) -> Result<Arrival, StoreError> {
-        // The material moves out; what is left is never looked at.
-        let material = std::mem::replace(&mut delivery.material, Box::new(()));
-        match material.downcast::<Material>() {
-            Ok(material) if material.belongs_to(self.shared()) => Ok(Arrival {
-                material: *material,
-                received_secs: delivery.received_secs,
-                carried_unique_id: delivery.carried_unique_id,
-            }),
-            Ok(_) | Err(_) => {
-                let context = "the delivery was staged by another store";
-                Err(StoreError::new(StoreErrorKind::Invalid, context))
-            }
+    /// Has the carried unique-ids of deleted messages be taken. Only who carries one looks: what
+    /// was deleted costs nobody else anything.
+    fn know_deleted(&mut self) -> Result<(), StoreError> {
+        if !self.knows_deleted && self.row.deleted > 0 {
+            let deleted = self.deleted()?;
+            let carried = deleted.iter();
+            let carried = carried.filter_map(|record| record.carried_unique_id.as_deref());
+            self.numbering.keep_taken(carried);
         }
+        self.knows_deleted = true;
+        Ok(())
     }
 
-    /// A new message made of a deleted one, whose file becomes its body.
-    fn restored(&self, record: &DeletedRecord) -> Result<Arrival, StoreError> {
-        let Shared {
-            options, layout, ..
-        } = &**self.shared();
-        let (id, files) = (self.ownership.maildrop, &*options.files);
-        let deletion = Deletion::of(record);
-        let file = MessageFile::open(files, layout, id, record.id, Some(&deletion))?;
-        let trace = file.trace(files).map_err(|error| {
-            let context = format!("cannot read deleted message {} of maildrop {id}", record.id);
-            StoreError::io(context, error)
-        })?;
-        let body = match file.header.apart {
-            None => layout.deleted(id, record.id, &deletion),
-            Some(_) => layout.body_apart(id, record.id),
-        };
-        Ok(Arrival {
-            material: Material::Apart(StagedApart {
-                body: Body::Kept(body),
-                trace: trace.into_boxed_slice(),
-                facts: file.header.facts,
-                body_crc: file.header.body_crc,
-                restored_from: Some(record.id),
-            }),
-            received_secs: record.received_secs,
-            carried_unique_id: None,
-        })
+    /// The carried unique-ids of these are free, unless a live message has one.
+    fn free_unique_ids(&mut self, gone: &[DeletedRecord]) {
+        if gone.iter().any(|record| record.carried_unique_id.is_some()) {
+            self.numbering.take_only(carried_by(&self.messages));
+            self.knows_deleted = false;
+        }
     }
 
     /// Numbers are used from here on, whatever becomes of the messages.
@@ -232,13 +207,6 @@ impl SledMaildrop {
     }
 }
 
-/// A message that is to get a file, a number and a place in the index.
-struct Arrival {
-    material: Material,
-    received_secs: u64,
-    carried_unique_id: Option<Box<str>>,
-}
-
 /// The key of a journal entry, and the entry.
 type Entry = (Vec<u8>, JournalEntry);
 
@@ -288,12 +256,15 @@ impl OwnedMaildrop for SledMaildrop {
         }
         let mut arrivals = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            arrivals.push(self.arrival(delivery)?);
+            arrivals.push(Arrival::delivered(self.shared(), delivery)?);
         }
         let carried: Vec<Option<Box<str>>> = arrivals
             .iter()
             .map(|arrival| arrival.carried_unique_id.clone())
             .collect();
+        if carried.iter().any(Option::is_some) {
+            self.know_deleted()?;
+        }
         let numbers = self.admit(carried.iter().map(Option::as_deref))?;
         let batch = arrivals.into_iter().zip(numbers.iter().copied()).collect();
         match self.take_in(batch, &[]) {
@@ -356,8 +327,10 @@ impl OwnedMaildrop for SledMaildrop {
         self.shared().committer.commit(changes, Purpose::Removal)?;
         self.row = row;
         self.messages = kept;
-        self.numbering
-            .forget(carried.iter().map(|unique_id| &**unique_id));
+        if !removal.keep {
+            self.numbering
+                .forget(carried.iter().map(|unique_id| &**unique_id));
+        }
         self.finish(entries);
         Ok(count)
     }
@@ -366,7 +339,11 @@ impl OwnedMaildrop for SledMaildrop {
         self.shared().index()?.deleted(self.id())
     }
 
-    fn undelete(&mut self, ids: &[MessageId]) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
+    fn undelete(
+        &mut self,
+        ids: &[MessageId],
+        at_secs: u64,
+    ) -> Result<Vec<(MessageId, MessageId)>, StoreError> {
         self.shared().poison.check()?;
         let mut wanted = ids.to_vec();
         wanted.sort_unstable();
@@ -381,11 +358,14 @@ impl OwnedMaildrop for SledMaildrop {
         if replaced.is_empty() {
             return Ok(Vec::new());
         }
-        let restore = |record: &DeletedRecord| self.restored(record);
-        let arrivals: Vec<Arrival> = replaced.iter().map(restore).collect::<Result<_, _>>()?;
+        let shared = self.shared();
+        let restore = |record| Arrival::restored(shared, self.id(), record, at_secs);
+        let arrivals = replaced.iter().map(restore);
+        let arrivals: Vec<Arrival> = arrivals.collect::<Result<_, _>>()?;
         let numbers = self.admit(arrivals.iter().map(|_| None))?;
         let batch = arrivals.into_iter().zip(numbers.iter().copied()).collect();
         self.take_in(batch, &replaced)?;
+        self.free_unique_ids(&replaced);
         Ok(wanted.into_iter().zip(numbers).collect())
     }
 
@@ -407,6 +387,7 @@ impl OwnedMaildrop for SledMaildrop {
         changes.push(put_row(self.id(), &row));
         self.shared().committer.commit(changes, Purpose::Removal)?;
         self.row = row;
+        self.free_unique_ids(&gone);
         self.finish(entries);
         Ok(Purged {
             messages: gone.len() as u64,
@@ -464,6 +445,12 @@ impl OwnedMaildrop for SledMaildrop {
         self.row = row;
         Ok(())
     }
+}
+
+fn carried_by(messages: &[MessageRecord]) -> impl Iterator<Item = &str> {
+    messages
+        .iter()
+        .filter_map(|record| record.carried_unique_id.as_deref())
 }
 
 fn refused(error: StoreError) -> CommitError {

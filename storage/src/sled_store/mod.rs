@@ -4,6 +4,7 @@
 //! has forgotten it durably before the file goes. The index can always be made anew from the
 //! files; that no number is used twice even then is what the marks are for.
 
+mod arrival;
 mod bodies;
 mod body_file;
 mod changes;
@@ -178,7 +179,7 @@ struct Shared {
     unfinished: Mutex<HashMap<Vec<u8>, (MaildropId, JournalEntry)>>,
     /// Whether the run before this one did not end cleanly.
     unclean: bool,
-    /// Whether unclaimed files could not be taken in: the next start looks for them again.
+    /// Whether unclaimed files were left: the next start looks for them (again).
     put_off: AtomicBool,
     /// The number of this run.
     run: u64,

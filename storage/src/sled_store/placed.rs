@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::body_file::{BodyHeader, HEADER_OCTETS};
+use super::journal::unlink_if_there;
 use super::message_file::occupied_octets;
 use super::shared_body::{Material, StagedApart};
 use super::staging::TemporaryFile;
@@ -158,7 +160,8 @@ impl Drop for Placed<'_> {
         // Headers before the bodies that they need.
         for path in self.paths.iter().rev() {
             // What stays is found at the next start: see `unclaimed`.
-            let _ = files.unlink(path);
+            let stays = unlink_if_there(&**files, path).is_err();
+            self.shared.put_off.fetch_or(stays, Ordering::Relaxed);
         }
         let _ = files.sync_folder(&self.shared.layout.maildrop(self.maildrop));
     }

@@ -10,14 +10,14 @@ use super::event::StoreEvent;
 use super::files::Files;
 use super::high_water::HighWater;
 use super::index::{Change, Index, TreeName, journal_key, maildrop_key};
-use super::layout::{FilesOnDisk, Layout, body_name};
+use super::layout::{FilesOnDisk, Layout, deleted_name};
 use super::message_file::MessageFile;
 use super::open::{NEXT_MAILDROP_KEY, prepare_folders, told_again};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
 use super::probe::tells_nothing_of_the_file;
 use super::record::{Deletion, JournalEntry, MaildropRow};
-use super::unclaimed::{count_in, given_out, set_aside, set_message_aside};
+use super::unclaimed::{count_in, given_out, set_aside, set_message_aside, set_orphan_aside};
 use crate::numbering::Sequence;
 use crate::{
     DeletedRecord, MaildropId, MessageId, MessageRecord, Removal, StoreError, StoreErrorKind,
@@ -175,9 +175,8 @@ impl Making<'_> {
         let messages = self.live(id, &found, &mut row, &mut restored)?;
         let deleted = self.deleted(id, &found, &mut row, &mut restored)?;
         for orphan in found.orphans() {
-            self.rebuilt.set_aside += 1;
-            let reason = "the message that it is of has no header";
-            set_aside(self.options, self.layout, id, &body_name(orphan), reason)?;
+            let was_moved = set_orphan_aside(self.options, self.layout, id, orphan)?;
+            self.rebuilt.set_aside += u64::from(was_moved);
         }
         // Removals left no trace in the files: time is what certainly went on.
         row.revision = row.revision.max(now_micros()).saturating_add(1);
@@ -236,16 +235,19 @@ impl Making<'_> {
     ) -> Result<Vec<DeletedRecord>, StoreError> {
         let mut deleted: Vec<DeletedRecord> = Vec::new();
         for (message, deletion) in &found.deleted {
-            let Some(file) = self.read(id, *message, Some(deletion))? else {
-                continue;
-            };
             let twice = deleted.last().is_some_and(|before| before.id == *message)
                 || found.messages.binary_search(message).is_ok();
             if twice {
+                // What is apart is the other's.
+                let name = deleted_name(*message, deletion);
                 let reason = "there is another message with its number";
-                self.set_aside(id, *message, Some(deletion), reason)?;
+                set_aside(self.options, self.layout, id, &name, reason)?;
+                self.rebuilt.set_aside += 1;
                 continue;
             }
+            let Some(file) = self.read(id, *message, Some(deletion))? else {
+                continue;
+            };
             restored.extend(file.header.apart.and_then(|apart| apart.restored_from));
             row.sequence = row.sequence.or_later(given_out(&file.header));
             row.revision = row.revision.max(deletion.revision);

@@ -3,10 +3,12 @@
 //! A delivery gives its files their names and then commits. If the process ends in between, the
 //! files are whole but unclaimed. Nobody was told that they are stored, so the sender will try
 //! again; still they are taken in rather than lost: twice is better than never. A batch is taken
-//! in wholly or not at all; what is not taken in is set aside, never deleted. Only what an undelete
-//! made is taken back: the deleted message is still there, and can be brought back again.
+//! in wholly or not at all; what is not taken in is set aside, never deleted. Only second names of
+//! what is still there go: a body that others have too, and what an undelete made, as long as the
+//! deleted messages are there and can be brought back again.
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 
 use super::Shared;
 use super::body_file::BodyHeader;
@@ -21,7 +23,7 @@ use super::options::SledStoreOptions;
 use super::probe::tells_nothing_of_the_file;
 use super::record::{Deletion, JournalEntry, MaildropRow};
 use crate::numbering::{Sequence, decimal_in};
-use crate::{MaildropId, MessageId, MessageRecord, StoreError};
+use crate::{DeletedRecord, MaildropId, MessageId, MessageRecord, StoreError};
 
 /// Takes unclaimed messages into the row and the list, durably. On an error no message was taken
 /// in; the sequence goes on after their numbers all the same.
@@ -41,9 +43,7 @@ pub(super) fn take_in(
     };
     row.sequence = row.sequence.or_later(floor);
     for orphan in &unclaimed.orphans {
-        let name = layout::body_name(*orphan);
-        let reason = "the message that it is of has no header";
-        set_aside(&shared.options, &shared.layout, id, &name, reason)?;
+        set_orphan_aside(&shared.options, &shared.layout, id, *orphan)?;
     }
     let adopted = adoptable(shared, id, &unclaimed, messages)?;
     if adopted.is_empty() {
@@ -75,7 +75,8 @@ pub(super) fn take_in(
 }
 
 /// The messages of whole batches whose unique-ids are new. The others are set aside, or withdrawn
-/// if the messages that they were made of can still be brought back.
+/// if the messages that they were made of can still be brought back. What was made of messages that
+/// were given up since must not come back as live.
 fn adoptable(
     shared: &Shared,
     id: MaildropId,
@@ -88,12 +89,22 @@ fn adoptable(
         .collect();
     let mut adopted = Vec::new();
     for (_, batch) in read_batches(shared, id, &unclaimed.messages)? {
-        let restored = |(header, _): &Found| header.apart.and_then(|it| it.restored_from);
-        let deleted = |id: MessageId| unclaimed.deleted.contains(&id);
-        if batch.iter().filter_map(restored).any(deleted) {
+        let made_of = batch
+            .iter()
+            .filter_map(|(header, _)| header.apart.and_then(|it| it.restored_from));
+        let made_of: Vec<MessageId> = made_of.collect();
+        let can_come_back = |it: &MessageId| unclaimed.recoverable.contains(it);
+        if !made_of.is_empty() && made_of.iter().all(can_come_back) {
             withdraw(shared, id, &batch)?;
             continue;
         }
+        let given_up = !made_of.is_empty()
+            && !made_of.iter().any(|it| {
+                let is_live = messages
+                    .binary_search_by_key(it, |record| record.id)
+                    .is_ok();
+                is_live || unclaimed.deleted.contains(it)
+            });
         let whole = batch
             .iter()
             .all(|(header, _)| header.batch as usize == batch.len());
@@ -101,15 +112,15 @@ fn adoptable(
             .iter()
             .filter_map(|(header, _)| header.carried_unique_id.clone());
         let new = carried.clone().all(|unique_id| !taken.contains(&unique_id));
-        if whole && new {
+        if whole && new && !given_up {
             taken.extend(carried);
             adopted.extend(batch);
             continue;
         }
-        let reason = if whole {
-            "its unique-id is taken"
-        } else {
-            "its batch is not whole"
+        let reason = match (whole, new) {
+            (false, _) => "its batch is not whole",
+            (true, false) => "its unique-id is taken",
+            (true, true) => "the deleted message that it was made of was given up",
         };
         for (header, _) in batch {
             let message = header.message;
@@ -147,6 +158,8 @@ struct Unclaimed {
     orphans: Vec<MessageId>,
     /// The deleted messages that the index knows, if there is anything unclaimed.
     deleted: HashSet<MessageId>,
+    /// Those of them whose files are there.
+    recoverable: HashSet<MessageId>,
 }
 
 impl Unclaimed {
@@ -166,12 +179,19 @@ impl Unclaimed {
         };
         let mut unclaimed = Self {
             orphans: found.orphans().filter(unknown).collect(),
-            messages: found.messages.into_iter().filter(unknown).collect(),
-            deleted: HashSet::new(),
+            messages: found.messages.iter().copied().filter(unknown).collect(),
+            ..Self::default()
         };
         if unclaimed.highest().is_some() {
             let deleted = shared.index()?.deleted(id)?;
             unclaimed.deleted = deleted.iter().map(|record| record.id).collect();
+            let is_there = |record: &&DeletedRecord| {
+                let key = (record.id, record.revision);
+                let place = |(it, how): &(MessageId, Deletion)| (*it, how.revision).cmp(&key);
+                found.deleted.binary_search_by(place).is_ok()
+            };
+            let recoverable = deleted.iter().filter(is_there);
+            unclaimed.recoverable = recoverable.map(|record| record.id).collect();
             let Self {
                 orphans, deleted, ..
             } = &mut unclaimed;
@@ -280,6 +300,27 @@ pub(super) fn set_message_aside(
         return Ok(());
     }
     set_aside(options, layout, id, &layout::body_name(message), reason)
+}
+
+/// Moves the body of a message without a header out of the maildrop's folder, and unlinks it if
+/// that is only another name of a body that is elsewhere. Returns whether it was moved.
+pub(super) fn set_orphan_aside(
+    options: &SledStoreOptions,
+    layout: &Layout,
+    id: MaildropId,
+    orphan: MessageId,
+) -> Result<bool, StoreError> {
+    let path = layout.body_apart(id, orphan);
+    let name = layout::body_name(orphan);
+    let io = |error| StoreError::io(format!("cannot see to file {name} of maildrop {id}"), error);
+    let metadata = std::fs::symlink_metadata(&path).map_err(io)?;
+    if metadata.is_file() && metadata.nlink() > 1 {
+        unlink_if_there(&*options.files, &path).map_err(io)?;
+        return Ok(false);
+    }
+    let reason = "the message that it is of has no header";
+    set_aside(options, layout, id, &name, reason)?;
+    Ok(true)
 }
 
 /// Moves a file out of the maildrop's folder, for a person to look at.

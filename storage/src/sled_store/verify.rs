@@ -289,7 +289,10 @@ impl Verification<'_> {
         for record in &deleted {
             self.verified.deleted += 1;
             let deletion = Deletion::of(record);
-            self.message(id, row, &as_live(record), Some(&deletion));
+            let waits = waits_for_its_name(pending, record.id, &deletion)
+                && !self.layout.deleted(id, record.id, &deletion).exists();
+            let deletion = Some(&deletion).filter(|_| !waits);
+            self.message(id, row, &as_live(record), deletion);
         }
         self.unknown_files(id, &records, &deleted, pending)
     }
@@ -462,6 +465,17 @@ fn is_due(entry: &JournalEntry, message: MessageId) -> bool {
         JournalEntry::Forget(deleted) => deleted.iter().any(|(it, _)| *it == message),
         JournalEntry::Folder | JournalEntry::Owner(_) => false,
     }
+}
+
+/// Whether the next start renames the file of that deleted message, if nobody did yet.
+fn waits_for_its_name(pending: &[JournalEntry], message: MessageId, deletion: &Deletion) -> bool {
+    pending.iter().any(|entry| match entry {
+        JournalEntry::Keep(messages, how) => how == deletion && messages.contains(&message),
+        JournalEntry::Unlink(_)
+        | JournalEntry::Forget(_)
+        | JournalEntry::Folder
+        | JournalEntry::Owner(_) => false,
+    })
 }
 
 /// What a deleted message was in the index before.
