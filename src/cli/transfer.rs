@@ -36,10 +36,12 @@ pub(super) fn import(
 ) -> Result<(), Failure> {
     let messages = records(&mut client, user)?;
     let mut deleted_unique_ids = Vec::new();
-    client.deleted(user, |row| {
-        deleted_unique_ids.extend(row.carried_unique_id);
-        Ok::<(), ClientError>(())
-    })?;
+    if !matches!(unique_ids, UniqueIds::New) {
+        client.deleted(user, |row| {
+            deleted_unique_ids.extend(row.carried_unique_id);
+            Ok::<(), ClientError>(())
+        })?;
+    }
     let present = Present {
         messages: &messages,
         deleted_unique_ids: &deleted_unique_ids,

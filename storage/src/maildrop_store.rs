@@ -135,10 +135,11 @@ pub trait OwnedMaildrop: Send {
         at_secs: u64,
     ) -> Result<Vec<(MessageId, MessageId)>, StoreError>;
 
-    /// Gives up the bodies of messages that were removed before that second, for good.
+    /// Gives up the bodies of messages that were removed before that second, for good. Many go in
+    /// several commits.
     ///
     /// # Errors
-    /// `Corrupt`, `Full`, `Io`, `Poisoned`.
+    /// `Corrupt`, `Full`, `Io`, `Poisoned`. Part of it may be done then.
     fn purge(&mut self, deleted_before_secs: u64) -> Result<Purged, StoreError>;
 
     /// Notes that messages were retrieved; durable when it returns `Ok`. Unknown numbers are

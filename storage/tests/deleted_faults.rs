@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mailroost_storage::faulty::{Fault, FaultyFiles, Operation};
-use mailroost_storage::sled_store::{Severity, rebuild};
+use mailroost_storage::sled_store::{Durability, Severity, rebuild};
 use mailroost_storage::{
     MaildropId, MaildropStore, MessageId, OwnedMaildrop, SledStore, SledStoreOptions,
     StoreErrorKind,
@@ -278,6 +278,29 @@ fn a_purge_gives_up_what_waits_for_its_name() {
     assert_eq!(maildrop.purge(8).unwrap().messages, 2);
     assert_eq!(names(folder.path(), "bodies/01/1"), ["owner"]);
     store.housekeeping().unwrap();
+    assert_eq!(names(folder.path(), "bodies/01/1"), ["owner"]);
+    drop(maildrop);
+    store.close().unwrap();
+    assert_eq!(findings(folder.path()), []);
+}
+
+#[test]
+fn a_purge_of_many_goes_in_several_commits() {
+    let folder = TempDir::new().unwrap();
+    let mut options = watched().0;
+    options.durability = Durability::UnsafeNoSync;
+    let store = SledStore::open(folder.path(), options).unwrap();
+    let id = user(&store, "ann");
+    let mut maildrop = store.open_maildrop(id).unwrap();
+    let seeds: Vec<u64> = (0..1_010).map(|n| 4 * n + 1).collect();
+    let many = deliver(&store, &mut *maildrop, &seeds).unwrap();
+    assert_eq!(maildrop.remove(&many, &keeping(7)).unwrap(), 1_010);
+    let (listed, revision) = (maildrop.deleted().unwrap(), maildrop.revision());
+    let purged = maildrop.purge(8).unwrap();
+    assert_eq!(purged.messages, 1_010);
+    let stored_octets: u64 = listed.iter().map(|it| it.stored_octets).sum();
+    assert_eq!(purged.stored_octets, stored_octets);
+    assert_eq!(maildrop.revision(), revision + 2);
     assert_eq!(names(folder.path(), "bodies/01/1"), ["owner"]);
     drop(maildrop);
     store.close().unwrap();

@@ -23,6 +23,8 @@ use crate::{
 const JOURNAL_ENTRY_MESSAGES_MAX: usize = 1_000;
 /// The same for deleted messages, each of which has its own name in the entry.
 const FORGET_ENTRY_MESSAGES_MAX: usize = 100;
+/// Messages that a purge gives up in one commit: all other maildrops wait for each commit.
+const PURGE_COMMIT_MESSAGES_MAX: usize = 1_000;
 
 pub(super) struct SledMaildrop {
     ownership: Ownership,
@@ -171,6 +173,19 @@ impl SledMaildrop {
         placed.keep();
         self.row = row;
         self.messages.append(&mut records);
+        self.finish(entries);
+        Ok(())
+    }
+
+    fn give_up(&mut self, gone: &[DeletedRecord]) -> Result<(), StoreError> {
+        let mut row = self.row;
+        row.revision += 1;
+        row.sequence = self.numbering.sequence();
+        let mut changes = Vec::new();
+        let entries = self.forget(gone, &mut row, &mut changes)?;
+        changes.push(put_row(self.ownership.maildrop, &row));
+        self.shared().committer.commit(changes, Purpose::Removal)?;
+        self.row = row;
         self.finish(entries);
         Ok(())
     }
@@ -376,19 +391,10 @@ impl OwnedMaildrop for SledMaildrop {
         }
         let mut gone = self.deleted()?;
         gone.retain(|record| record.deleted_secs < deleted_before_secs);
-        if gone.is_empty() {
-            return Ok(Purged::default());
+        for some in gone.chunks(PURGE_COMMIT_MESSAGES_MAX) {
+            self.give_up(some)?;
         }
-        let mut row = self.row;
-        row.revision += 1;
-        row.sequence = self.numbering.sequence();
-        let mut changes = Vec::new();
-        let entries = self.forget(&gone, &mut row, &mut changes)?;
-        changes.push(put_row(self.id(), &row));
-        self.shared().committer.commit(changes, Purpose::Removal)?;
-        self.row = row;
         self.free_unique_ids(&gone);
-        self.finish(entries);
         Ok(Purged {
             messages: gone.len() as u64,
             stored_octets: gone.iter().map(|record| record.stored_octets).sum(),
