@@ -38,7 +38,8 @@ impl Template {
         let filled = PLACES
             .iter()
             .fold(text.to_owned(), |text, place| text.replace(place, "x"));
-        Self::new(text).filter(|_| ldap3::parse_filter(filled).is_ok())
+        let whole = text.starts_with('(') && ldap3::parse_filter(filled).is_ok();
+        Self::new(text).filter(|_| whole)
     }
 
     /// Whether it is for a distinguished name.
@@ -179,7 +180,7 @@ mod tests {
             (Form::Filter, "a)(uid=*", Some("(a\\29\\28uid=\\2a)")),
             (Form::Filter, "a|&!", Some("(a|&!)")),
             (Form::Filter, "{user}", Some("({user})")),
-            (Form::Dn, "ann,ou=admins", Some("(ann\\2cou=admins)")),
+            (Form::Dn, "ann,ou=admins", Some("(ann\\2cou\\3dadmins)")),
             (Form::Dn, "a+b", Some("(a\\2bb)")),
             (Form::Principal, "cn=admin,dc=x", None),
         ] {
