@@ -8,9 +8,8 @@ use mailroost_auth::source::ldap::{
     Attributes, LdapPasswords, LdapSettings, LookUp, Service, Template,
 };
 use mailroost_auth::{
-    AcceptedDomains, AnyHash, CacheLimits, ChainLink, DirectoryPasswords, ForeignLink,
-    ForeignPasswords, Guarded, LinkedSource, Notices, PasswdFile, PasswordCache, PasswordChain,
-    PasswordSource, Secret,
+    AnyHash, CacheLimits, ChainLink, DirectoryPasswords, ForeignLink, ForeignPasswords, Guarded,
+    LinkedSource, Notices, PasswdFile, PasswordCache, PasswordChain, PasswordSource, Secret,
 };
 use mailroost_storage::Directory;
 use zeroize::Zeroizing;
@@ -46,7 +45,7 @@ fn build(
         users_max: config.auth.cache_users.size(),
         age_max: config.auth.cache_age.duration(),
     })?;
-    let domains = AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()));
+    let domains = config.server.accepted_domains();
     let mut own = DirectoryPasswords::new(directory, hasher.clone(), cache).accepting(domains);
     if let Some(key) = sealing_key(config)? {
         own = own.unsealing(key).map_err(NtlmError::from)?;

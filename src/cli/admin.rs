@@ -39,10 +39,12 @@ pub(super) fn with_server<T: Send + 'static>(
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
-    // A broken certificate is no reason not to add a user, nor is a site that cannot be reached,
-    // a mechanism that cannot be offered or a protocol log that cannot be kept: there are no
-    // sessions.
+    // A broken certificate is no reason not to add a user, nor is a site or a source of passwords
+    // that cannot be reached, a mechanism that cannot be offered or a protocol log that cannot be
+    // kept: there are no sessions.
     config.listener.clear();
+    config.lmtp.listener.clear();
+    config.auth.source.clear();
     config.tls = TlsSettings::default();
     config.site.clear();
     config.auth.mechanisms.clear();

@@ -8,9 +8,10 @@ use mailroost_storage::{BodySource, MessageId};
 
 use super::admin::{settings, with_server};
 use super::options::MailCommand;
-use super::output::{Output, moment};
+use super::output::{Output, moment, text};
 use super::transfer;
 use super::upkeep::{self, Selection};
+use crate::config::Config;
 use crate::control::{Client, RemoteBodies};
 use crate::exit::{Failure, Status};
 
@@ -20,23 +21,8 @@ const PIECE_OCTETS: usize = 64 * 1024;
 pub(super) fn execute(file: Option<PathBuf>, command: MailCommand) -> Result<(), Failure> {
     let config = settings(file)?;
     match command {
-        MailCommand::Deliver { user } => {
-            let id = with_server(config, move |mut client| {
-                Ok(client.deliver(&user, &mut io::stdin().lock())?)
-            })?;
-            super::output::text(&format!("{id}\n"))
-        }
-        MailCommand::List { user } => with_server(config, move |mut client| {
-            let mut out = Output::new();
-            client.messages(&user, |message| {
-                let (unique_id, received) = (message.unique_id(), moment(message.received_secs));
-                out.line(&format!(
-                    "{unique_id}\t{}\t{received}",
-                    message.exact_octets
-                ))
-            })?;
-            out.finish()
-        }),
+        MailCommand::Deliver { user } => deliver(config, user),
+        MailCommand::List { user } => list(config, user),
         MailCommand::Show { user, unique_id } => with_server(config, move |mut client| {
             let ids = numbers(&mut client, &user, &[unique_id])?;
             show(client, &user, &ids)
@@ -45,22 +31,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: MailCommand) -> Result<(),
             user,
             unique_ids,
             all,
-        } => {
-            let count = with_server(config, move |mut client| {
-                let ids = if all {
-                    let mut ids = Vec::new();
-                    client.messages(&user, |message| {
-                        ids.push(message.id);
-                        Ok::<_, Failure>(())
-                    })?;
-                    ids
-                } else {
-                    numbers(&mut client, &user, &unique_ids)?
-                };
-                Ok(client.remove(&user, ids)?)
-            })?;
-            super::output::text(&format!("{count} removed\n"))
-        }
+        } => remove(config, user, (!all).then_some(unique_ids)),
         MailCommand::Export {
             user,
             mbox,
@@ -104,6 +75,47 @@ pub(super) fn execute(file: Option<PathBuf>, command: MailCommand) -> Result<(),
             older_than,
         } => upkeep::purge(config, user.filter(|_| !all), older_than),
     }
+}
+
+/// Delivers what is on standard input.
+fn deliver(config: Config, user: String) -> Result<(), Failure> {
+    let id = with_server(config, move |mut client| {
+        Ok(client.deliver(&user, &mut io::stdin().lock())?)
+    })?;
+    text(&format!("{id}\n"))
+}
+
+fn list(config: Config, user: String) -> Result<(), Failure> {
+    with_server(config, move |mut client| {
+        let mut out = Output::new();
+        client.messages(&user, |message| {
+            let (unique_id, received) = (message.unique_id(), moment(message.received_secs));
+            out.line(&format!(
+                "{unique_id}\t{}\t{received}",
+                message.exact_octets
+            ))
+        })?;
+        out.finish()
+    })
+}
+
+/// Removes those that are named, or all.
+fn remove(config: Config, user: String, unique_ids: Option<Vec<String>>) -> Result<(), Failure> {
+    let count = with_server(config, move |mut client| {
+        let ids = match unique_ids {
+            Some(unique_ids) => numbers(&mut client, &user, &unique_ids)?,
+            None => {
+                let mut ids = Vec::new();
+                client.messages(&user, |message| {
+                    ids.push(message.id);
+                    Ok::<_, Failure>(())
+                })?;
+                ids
+            }
+        };
+        Ok(client.remove(&user, ids)?)
+    })?;
+    text(&format!("{count} removed\n"))
 }
 
 /// The numbers of messages that are named by what UIDL shows, in the order given.

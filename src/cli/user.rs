@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::admin::{settings, with_server};
 use super::app_password;
 use super::import_passwd::import_passwd;
-use super::options::{AliasCommand, SiteOption, UserCommand};
+use super::options::{AliasCommand, NewPassword, SiteOption, UserCommand};
 use super::output::{Output, moment};
 use super::password::new_secrets;
 use crate::calendar::DAY_SECS;
@@ -20,59 +20,20 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             name,
             password,
             site,
-        } => {
-            let secrets = new_secrets(&password, &config)?;
-            let changes = UserChanges {
-                site: site.map(of_site),
-                ..UserChanges::default()
-            };
-            with_server(config, move |mut client| {
-                let user = client.add_user(&name, secrets.hash.clone())?;
-                if secrets.has_derived() {
-                    let derived = secrets.derived(user.maildrop)?;
-                    client.set_password(&name, secrets.hash, derived)?;
-                }
-                if changes != UserChanges::default() {
-                    client.set_user(&name, changes)?;
-                }
-                Ok(())
-            })?;
+        } => add(config, name, &password, site),
+        UserCommand::Passwd { name, password } => set_password(config, name, &password),
+        UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace),
+        UserCommand::AppPassword(command) => app_password::execute(config, command),
+        UserCommand::List => list(config),
+        UserCommand::Show { name } => show(config, name),
+        UserCommand::Alias(AliasCommand::Add { name, alias }) => {
+            change_alias(config, name, AliasChange::Add(alias))
         }
-        UserCommand::Passwd { name, password } => {
-            let secrets = new_secrets(&password, &config)?;
-            with_server(config, move |mut client| {
-                let derived = secrets.derived(client.user(&name)?.maildrop)?;
-                Ok(client.set_password(&name, secrets.hash, derived)?)
-            })?;
+        UserCommand::Alias(AliasCommand::Remove { name, alias }) => {
+            change_alias(config, name, AliasChange::Remove(alias))
         }
-        UserCommand::ImportPasswd { file, replace } => import_passwd(config, file, replace)?,
-        UserCommand::AppPassword(command) => app_password::execute(config, command)?,
-        UserCommand::List => with_server(config, |mut client| {
-            let mut out = Output::new();
-            client.users(|user| out.line(&user.name))?;
-            out.finish()
-        })?,
-        UserCommand::Show { name } => {
-            let (user, usage) = with_server(config, move |mut client| {
-                Ok((client.user(&name)?, client.usage(&name)?))
-            })?;
-            show(&user, &usage)?;
-        }
-        UserCommand::Alias(command) => {
-            let (name, alias) = match command {
-                AliasCommand::Add { name, alias } => (name, AliasChange::Add(alias)),
-                AliasCommand::Remove { name, alias } => (name, AliasChange::Remove(alias)),
-            };
-            let changes = UserChanges {
-                alias: Some(alias),
-                ..UserChanges::default()
-            };
-            with_server(config, move |mut client| {
-                Ok(client.set_user(&name, changes)?)
-            })?;
-        }
-        UserCommand::Grant { name, open } => delegate(config, name, open, AliasChange::Add)?,
-        UserCommand::Revoke { name, open } => delegate(config, name, open, AliasChange::Remove)?,
+        UserCommand::Grant { name, open } => delegate(config, name, open, AliasChange::Add),
+        UserCommand::Revoke { name, open } => delegate(config, name, open, AliasChange::Remove),
         UserCommand::Set {
             name,
             pop_enabled,
@@ -97,15 +58,75 @@ pub(super) fn execute(file: Option<PathBuf>, command: UserCommand) -> Result<(),
             if changes == UserChanges::default() {
                 return Err(Failure::new(Status::Usage, "nothing to set; try --help"));
             }
-            with_server(config, move |mut client| {
-                Ok(client.set_user(&name, changes)?)
-            })?;
+            change(config, name, changes)
         }
         UserCommand::Remove { name } => {
-            with_server(config, move |mut client| Ok(client.remove_user(&name)?))?;
+            with_server(config, move |mut client| Ok(client.remove_user(&name)?)).map(drop)
         }
     }
-    Ok(())
+}
+
+fn add(
+    config: Config,
+    name: String,
+    password: &NewPassword,
+    site: Option<SiteOption>,
+) -> Result<(), Failure> {
+    let secrets = new_secrets(password, &config)?;
+    let changes = UserChanges {
+        site: site.map(of_site),
+        ..UserChanges::default()
+    };
+    with_server(config, move |mut client| {
+        let user = client.add_user(&name, secrets.hash.clone())?;
+        if secrets.has_derived() {
+            let derived = secrets.derived(user.maildrop)?;
+            client.set_password(&name, secrets.hash, derived)?;
+        }
+        if changes != UserChanges::default() {
+            client.set_user(&name, changes)?;
+        }
+        Ok(())
+    })
+}
+
+fn set_password(config: Config, name: String, password: &NewPassword) -> Result<(), Failure> {
+    let secrets = new_secrets(password, &config)?;
+    with_server(config, move |mut client| {
+        let derived = secrets.derived(client.user(&name)?.maildrop)?;
+        client.set_password(&name, secrets.hash, derived)?;
+        Ok(())
+    })
+}
+
+fn list(config: Config) -> Result<(), Failure> {
+    with_server(config, |mut client| {
+        let mut out = Output::new();
+        client.users(|user| out.line(&user.name))?;
+        out.finish()
+    })
+}
+
+fn show(config: Config, name: String) -> Result<(), Failure> {
+    let (user, usage) = with_server(config, move |mut client| {
+        Ok((client.user(&name)?, client.usage(&name)?))
+    })?;
+    print(&user, &usage)
+}
+
+fn change(config: Config, name: String, changes: UserChanges) -> Result<(), Failure> {
+    with_server(config, move |mut client| {
+        client.set_user(&name, changes)?;
+        Ok(())
+    })
+}
+
+fn change_alias(config: Config, name: String, alias: AliasChange) -> Result<(), Failure> {
+    let changes = UserChanges {
+        alias: Some(alias),
+        ..UserChanges::default()
+    };
+    change(config, name, changes)
 }
 
 /// A right of `name` to the maildrop of `owner`. Both have to be there.
@@ -130,7 +151,7 @@ fn of_site(option: SiteOption) -> SiteChange {
     SiteChange::Of(option.0.into())
 }
 
-fn show(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
+fn print(user: &UserRow, usage: &UsageRow) -> Result<(), Failure> {
     let exact = user.exact_rfc822_size.map_or("default", yes_or_no);
     let exact = format!("{exact} (in effect: {})", yes_or_no(user.exact_in_effect));
     let list = |names: &[String]| match names {

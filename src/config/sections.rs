@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use mailroost_auth::{Cost, ExtendedProtection, HashError};
+use mailroost_auth::{AcceptedDomains, Cost, ExtendedProtection, HashError};
 
 use super::gssapi::GssapiSettings;
 use super::ntlm::NtlmSection;
@@ -350,6 +350,11 @@ impl ServerSettings {
         self.control_socket
             .clone()
             .unwrap_or_else(|| self.store.join("control"))
+    }
+
+    /// The domains of which an address is the same user as its local part.
+    pub(crate) fn accepted_domains(&self) -> AcceptedDomains {
+        AcceptedDomains::new(self.domains.iter().map(|domain| domain.as_str()))
     }
 }
 

@@ -2,28 +2,19 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
-use mailroost_protocol::RefusalIdError;
-use mailroost_storage::{
-    Body, Credential, Delivery, MessageId, NewUser, Staging, StoreError, StoredCredential, User,
-    UserName,
-};
+use mailroost_storage::{Body, Delivery, MessageId, Staging, StoreError};
 use tokio::sync::mpsc;
 
 use super::codec::{CHUNK_OCTETS, Frame, FrameStream};
-use super::credential;
-use super::protocol::{
-    Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request, SiteChange, Sizes, UserChanges,
-};
-use super::upkeep;
-use super::user::{DerivedSecrets, UserRow};
+use super::protocol::{Fault, FaultKind, MessageRow, PROTOCOL, Reply, Request};
+use super::{credential, directory, refusals, upkeep};
 use crate::server::{ServerError, ServerHandle, blocking, stage};
 
-/// Users or messages in one page of a listing; with the longest names it stays below the
+/// Users, messages or bans in one page of a listing; with the longest names it stays below the
 /// longest frame.
-const PAGE_ROWS: usize = 1000;
+pub(super) const PAGE_ROWS: usize = 1000;
 
 /// Staged messages that wait for their delivery in one conversation.
 const STAGED_MAX: usize = 256;
@@ -99,28 +90,21 @@ impl Conversation {
             Request::AddUser {
                 name,
                 password_hash,
-            } => shown(server, add_user(server, &name, password_hash).await?),
+            } => directory::add_user(server, &name, password_hash).await?,
             Request::SetPassword {
                 name,
                 password_hash,
                 derived,
-            } => {
-                check_hash(server, password_hash.clone()).await?;
-                update(server, &name, |user| {
-                    set_password(user, password_hash, derived);
-                    Ok(())
-                })
-                .await?
-            }
+            } => directory::set_password(server, &name, password_hash, derived).await?,
             Request::SetUser { name, changes } => {
-                update(server, &name, |user| change(user, changes)).await?
+                directory::set_user(server, &name, changes).await?
             }
-            Request::RemoveUser { name } => shown(server, server.remove_user(&name).await?),
+            Request::RemoveUser { name } => directory::remove_user(server, &name).await?,
             Request::AppPasswords { user, action } => {
                 credential::app_passwords(server, &user, action).await?
             }
-            Request::User { name } => shown(server, server.user(&name).await?),
-            Request::Users { after } => users(server, after).await?,
+            Request::User { name } => directory::user(server, &name).await?,
+            Request::Users { after } => directory::users(server, after).await?,
             Request::Discard { token } => {
                 self.staged.remove(&token);
                 Reply::Done
@@ -143,32 +127,13 @@ impl Conversation {
             } => upkeep::purge(server, &user, deleted_before_secs).await?,
             Request::Retain { after, dry_run } => upkeep::retain(server, after, dry_run).await?,
             Request::Messages { user, after } => messages(server, &user, after).await?,
-            Request::Remove { user, ids } => {
-                let ids = ids.into_iter().map(MessageId).collect();
-                Reply::Removed {
-                    count: server.remove(&user, ids).await?,
-                }
-            }
+            Request::Remove { user, ids } => remove(server, &user, ids).await?,
             Request::Census => Reply::Census {
                 tree: server.census().await.into(),
             },
-            Request::Bans => {
-                let bans = server.tree().bans().into_iter().take(PAGE_ROWS);
-                Reply::Bans {
-                    bans: bans.map(Into::into).collect(),
-                }
-            }
-            Request::ClearBans { whom } => Reply::Removed {
-                count: server.tree().throttle().clear(whom.as_deref()),
-            },
-            Request::Refusal { id } => {
-                let id = id.parse().map_err(|error: RefusalIdError| {
-                    Fault::new(FaultKind::Invalid, error.to_string())
-                })?;
-                Reply::Refusal {
-                    found: server.tree().refusal(id).map(Into::into),
-                }
-            }
+            Request::Bans => refusals::bans(server),
+            Request::ClearBans { whom } => refusals::clear_bans(server, whom.as_deref()),
+            Request::Refusal { id } => refusals::refusal(server, &id)?,
             Request::Stage { .. } | Request::Read { .. } => {
                 return Err(Fault::new(
                     FaultKind::Protocol,
@@ -284,127 +249,6 @@ fn out_of_place() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a frame out of place")
 }
 
-async fn add_user(
-    server: &ServerHandle,
-    name: &str,
-    password_hash: Option<String>,
-) -> Result<User, Fault> {
-    let name = UserName::new(name).map_err(ServerError::from)?;
-    check_hash(server, password_hash.clone()).await?;
-    let directory = server.directory().clone();
-    Ok(blocking(move || {
-        directory.add(NewUser {
-            name,
-            password_hash,
-        })
-    })
-    .await?)
-}
-
-/// A hash that cannot be checked would lock its user out. Trying it costs what a log-on costs.
-async fn check_hash(server: &ServerHandle, password_hash: Option<String>) -> Result<(), Fault> {
-    match password_hash {
-        Some(stored) => Ok(server.check_password_hash(stored).await?),
-        None => Ok(()),
-    }
-}
-
-/// What was made of the old password proves nothing any more.
-fn set_password(user: &mut User, password_hash: Option<String>, derived: DerivedSecrets) {
-    user.password_hash = password_hash;
-    user.credentials.retain(|credential| match credential.kind {
-        StoredCredential::ScramSha256 | StoredCredential::NtHash => false,
-        StoredCredential::AppPassword => true,
-    });
-    let age = SystemTime::UNIX_EPOCH.elapsed();
-    let created_secs = age.map_or(0, |age| age.as_secs());
-    let DerivedSecrets {
-        nt_hash,
-        scram_keys,
-    } = derived;
-    let kept = [
-        (StoredCredential::NtHash, nt_hash),
-        (StoredCredential::ScramSha256, scram_keys),
-    ];
-    for (kind, value) in kept {
-        user.credentials.extend(value.map(|value| Credential {
-            kind,
-            label: "password".into(),
-            value,
-            created_secs,
-        }));
-    }
-}
-
-async fn update(
-    server: &ServerHandle,
-    name: &str,
-    change: impl FnOnce(&mut User) -> Result<(), Fault>,
-) -> Result<Reply, Fault> {
-    let mut user = server.user(name).await?;
-    change(&mut user)?;
-    let (directory, changed) = (server.directory().clone(), user.clone());
-    blocking(move || directory.update(&changed)).await?;
-    Ok(shown(server, user))
-}
-
-fn shown(server: &ServerHandle, user: User) -> Reply {
-    let user = UserRow::new(user, server.exact_rfc822_size());
-    Reply::User { user }
-}
-
-fn change(user: &mut User, changes: UserChanges) -> Result<(), Fault> {
-    if let Some(pop_enabled) = changes.pop_enabled {
-        user.pop_enabled = pop_enabled;
-    }
-    if let Some(use_protocol_defaults) = changes.use_protocol_defaults {
-        user.use_protocol_defaults = use_protocol_defaults;
-    }
-    match changes.sizes {
-        Some(Sizes::Default) => user.exact_rfc822_size = None,
-        Some(Sizes::Exact) => user.exact_rfc822_size = Some(true),
-        Some(Sizes::Stored) => user.exact_rfc822_size = Some(false),
-        None => {}
-    }
-    match changes.site {
-        Some(SiteChange::Any) => user.site = None,
-        Some(SiteChange::Of(site)) => user.site = Some(site.into()),
-        None => {}
-    }
-    let (quota, retention) = (&mut user.quota, &mut user.retention);
-    for (limit, place) in [
-        (changes.quota_octets, &mut quota.octets),
-        (changes.quota_messages, &mut quota.messages),
-        (changes.retain_read_secs, &mut retention.read_secs),
-        (changes.retain_unread_secs, &mut retention.unread_secs),
-    ] {
-        if let Some(limit) = limit {
-            *place = limit.stored();
-        }
-    }
-    if let Some(delegate) = changes.delegate {
-        upkeep::change_delegate(user, delegate)?;
-    }
-    match changes.alias {
-        Some(alias) => upkeep::change_alias(user, alias),
-        None => Ok(()),
-    }
-}
-
-async fn users(server: &ServerHandle, after: Option<String>) -> Result<Reply, Fault> {
-    let after = after
-        .map(|name| UserName::new(&name))
-        .transpose()
-        .map_err(ServerError::from)?;
-    let directory = server.directory().clone();
-    let users = blocking(move || directory.list(after.as_ref(), PAGE_ROWS)).await?;
-    let exact = server.exact_rfc822_size();
-    let rows = users.into_iter().map(|user| UserRow::new(user, exact));
-    Ok(Reply::Users {
-        users: rows.collect(),
-    })
-}
-
 async fn messages(server: &ServerHandle, user: &str, after: Option<u64>) -> Result<Reply, Fault> {
     let contents = server.contents(user).await?;
     let begin = match after {
@@ -416,6 +260,13 @@ async fn messages(server: &ServerHandle, user: &str, after: Option<u64>) -> Resu
     let page = contents.messages[begin..].iter().take(PAGE_ROWS);
     Ok(Reply::Messages {
         messages: page.map(MessageRow::from).collect(),
+    })
+}
+
+async fn remove(server: &ServerHandle, user: &str, ids: Vec<u64>) -> Result<Reply, Fault> {
+    let ids = ids.into_iter().map(MessageId).collect();
+    Ok(Reply::Removed {
+        count: server.remove(user, ids).await?,
     })
 }
 

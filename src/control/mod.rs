@@ -21,6 +21,7 @@ mod census;
 mod client;
 mod codec;
 mod credential;
+mod directory;
 mod execute;
 mod facts;
 mod protocol;

@@ -2,7 +2,12 @@
 
 use mailroost_actors::RefusalNote;
 use mailroost_auth::throttle::Ban;
+use mailroost_protocol::RefusalIdError;
 use serde::{Deserialize, Serialize};
+
+use super::execute::PAGE_ROWS;
+use super::protocol::{Fault, FaultKind, Reply};
+use crate::server::ServerHandle;
 
 /// A ban that is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,4 +79,29 @@ impl From<RefusalNote> for RefusalRow {
             why: note.why.into(),
         }
     }
+}
+
+/// All bans that are in force, up to a page.
+pub(super) fn bans(server: &ServerHandle) -> Reply {
+    let bans = server.tree().bans().into_iter().take(PAGE_ROWS);
+    Reply::Bans {
+        bans: bans.map(Into::into).collect(),
+    }
+}
+
+/// Forgets the failures of an address or a user, or all.
+pub(super) fn clear_bans(server: &ServerHandle, whom: Option<&str>) -> Reply {
+    Reply::Removed {
+        count: server.tree().throttle().clear(whom),
+    }
+}
+
+/// What is known of a refusal.
+pub(super) fn refusal(server: &ServerHandle, id: &str) -> Result<Reply, Fault> {
+    let id = id
+        .parse()
+        .map_err(|error: RefusalIdError| Fault::new(FaultKind::Invalid, error.to_string()))?;
+    Ok(Reply::Refusal {
+        found: server.tree().refusal(id).map(Into::into),
+    })
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Blueprint, ProtocolLog, TreeHandle, Upkeep};
-use mailroost_auth::{AcceptedDomains, AnyHash, Argon2id, Mechanism, PasswordSource, Throttle};
+use mailroost_actors::{Binding, Blueprint, Lmtp, ProtocolLog, TreeHandle, Upkeep};
+use mailroost_auth::{AnyHash, Argon2id, HashError, Mechanism, PasswordSource, Throttle};
 use mailroost_protocol::Policy;
 use mailroost_storage::{Directory, MaildropStore};
 
@@ -21,6 +21,7 @@ use crate::mechanisms::mechanisms_of;
 use crate::password_sources::{password_source, waiting_threads};
 use crate::protocol_log::{FileLog, rules_of};
 use crate::site::sites;
+use crate::unix_socket::SocketFile;
 use crate::upkeep::upkeep;
 
 /// A server to be. What is not given has the defaults of [`Config`].
@@ -160,19 +161,8 @@ impl ServerBuilder {
             config.listener = listeners;
         }
         let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
-        let sockets = match self.sockets {
-            Some(sockets) => sockets,
-            None => bind(&config.listener)?,
-        };
-        let bindings = sockets
-            .into_iter()
-            .map(|bound| certificates.binding(bound))
-            .collect::<Result<Vec<_>, _>>()?;
-        let lmtp_sockets = match self.lmtp_sockets {
-            Some(sockets) => sockets,
-            None => bind_lmtp(&config.lmtp.listener)?,
-        };
-        let (lmtp, socket_files) = lmtp(&config, lmtp_sockets);
+        let bindings = bindings_of(self.sockets, &config, &certificates)?;
+        let (lmtp, socket_files) = lmtp_of(self.lmtp_sockets, &config)?;
         let log = self
             .log
             .unwrap_or_else(|| slog::Logger::root(slog::Discard, slog::o!()));
@@ -196,10 +186,7 @@ impl ServerBuilder {
             store: store.clone(),
             directory: directory.clone(),
             passwords,
-            throttle: Arc::new(Throttle::new(
-                config.auth.throttle.rules(),
-                domains_of(&config),
-            )?),
+            throttle: Arc::new(throttle_of(&config)?),
             mechanisms,
             policy: Arc::new(self.policy.unwrap_or_else(|| config.protocol.policy())),
             limits,
@@ -270,8 +257,36 @@ async fn protocol_log_of(
     }
 }
 
-fn domains_of(config: &Config) -> AcceptedDomains {
-    AcceptedDomains::new(config.server.domains.iter().map(|domain| domain.as_str()))
+/// The sockets of the listeners, each with its certificate.
+fn bindings_of(
+    bound: Option<Vec<Bound>>,
+    config: &Config,
+    certificates: &Certificates,
+) -> Result<Vec<Binding>, StartError> {
+    let bound = match bound {
+        Some(bound) => bound,
+        None => bind(&config.listener)?,
+    };
+    let bindings = bound.into_iter().map(|bound| certificates.binding(bound));
+    bindings.collect()
+}
+
+/// LMTP's sockets, and the files of those that have one.
+fn lmtp_of(
+    bound: Option<Vec<BoundLmtp>>,
+    config: &Config,
+) -> Result<(Lmtp, Vec<SocketFile>), StartError> {
+    let bound = match bound {
+        Some(bound) => bound,
+        None => bind_lmtp(&config.lmtp.listener)?,
+    };
+    Ok(lmtp(config, bound))
+}
+
+/// Who has to wait, by the rules of `[auth.throttle]`.
+fn throttle_of(config: &Config) -> Result<Throttle, HashError> {
+    let rules = config.auth.throttle.rules();
+    Throttle::new(rules, config.server.accepted_domains())
 }
 
 /// Those that the settings name, made away from the threads that serve sockets.

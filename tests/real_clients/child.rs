@@ -1,6 +1,8 @@
 //! Programs as children of a test: found or named as missing, alone in a folder, and killed when
 //! they take too long.
 
+#![allow(dead_code, reason = "no file uses all of it")]
+
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};

@@ -18,7 +18,7 @@ use crate::certificate::TestCertificate;
 use crate::client::{Client, Clock};
 use crate::faults::{Fault, FaultyStore};
 use crate::mechanism;
-use crate::transcript::{Message, Stage, Tls};
+use crate::transcript::{Message, Stage, Tls, User};
 
 /// Octets that a pipe holds each way.
 const PIPE_OCTETS: usize = 64 * 1024;
@@ -52,23 +52,7 @@ impl Scene {
         pipes: bool,
     ) -> Result<Self, Why> {
         let memory = MemoryStore::new();
-        let accounts = Accounts::default();
-        let mut maildrops = Vec::new();
-        for user in &stage.users {
-            let name = UserName::new(&user.name)?;
-            let added = memory.add(NewUser {
-                name: name.clone(),
-                password_hash: None,
-            })?;
-            maildrops.push(added.maildrop);
-            accounts.add(Account {
-                name,
-                password: user.password.clone(),
-                maildrop: added.maildrop,
-                disabled: user.disabled,
-                site: user.site.clone(),
-            });
-        }
+        let (accounts, maildrops) = cast(&stage.users, &memory)?;
         let mechanisms = stage.mechanisms.iter().map(|name| {
             mechanism::named(name).ok_or_else(|| format!("there is no mechanism {name}"))
         });
@@ -214,4 +198,26 @@ fn binding(how: Tls, tls: Option<Arc<dyn TlsAcceptor>>) -> std::io::Result<Bindi
         security: security(how),
         tls,
     })
+}
+
+/// Who is in the play: accounts, and the maildrops in the users' order.
+fn cast(users: &[User], memory: &MemoryStore) -> Result<(Accounts, Vec<MaildropId>), Why> {
+    let accounts = Accounts::default();
+    let mut maildrops = Vec::with_capacity(users.len());
+    for user in users {
+        let name = UserName::new(&user.name)?;
+        let added = memory.add(NewUser {
+            name: name.clone(),
+            password_hash: None,
+        })?;
+        maildrops.push(added.maildrop);
+        accounts.add(Account {
+            name,
+            password: user.password.clone(),
+            maildrop: added.maildrop,
+            disabled: user.disabled,
+            site: user.site.clone(),
+        });
+    }
+    Ok((accounts, maildrops))
 }
