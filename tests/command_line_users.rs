@@ -56,6 +56,7 @@ fn users_come_change_and_go(place: &Place) {
         shown.contains(
             "password               set\n\
              nt_hash                none\n\
+             scram_keys             none\n\
              pop_enabled            yes\n\
              use_protocol_defaults  yes\n\
              exact_rfc822_size      default (in effect: no)\n"
@@ -160,7 +161,9 @@ fn what_only_sessions_need_does_not_hinder_administration() {
     let file = place.file("not-a-folder", "");
     let more = format!(
         "\n[protocol_log]\nenabled = true\nfolder = {file:?}\n\
-         [[site]]\nname = \"north\"\naddress = \"127.0.0.1\"\nca_file = \"/nowhere\"\n"
+         [[site]]\nname = \"north\"\naddress = \"127.0.0.1\"\nca_file = \"/nowhere\"\n\
+         [[auth.source]]\nkind = \"passwd_file\"\nfile = \"/nowhere\"\n\
+         [[lmtp.listener]]\npath = \"/nowhere/lmtp\"\n"
     );
     place.configure(&(settings + &more));
     place.add_user("ann");
