@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 #[path = "real_clients/child.rs"]
-#[allow(dead_code, reason = "Postfix does not run to its end")]
 mod child;
 mod daemon_program;
 mod mta;

@@ -1,8 +1,6 @@
 //! LMTP in the tree: durable before it is answered, bounded, supervised, drained.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
-
 mod fixture;
 
 use std::io::Read;
