@@ -57,6 +57,7 @@ impl Mechanism for External {
         Box::new(ExternalExchange {
             name: Arc::clone(&self.name),
             certificate: link.client_certificate.clone(),
+            wanted: None,
         })
     }
 }
@@ -64,6 +65,8 @@ impl Mechanism for External {
 struct ExternalExchange {
     name: Arc<CertificateName>,
     certificate: Option<ClientCertificate>,
+    /// Whose maildrop the client wants.
+    wanted: Option<String>,
 }
 
 impl Exchange for ExternalExchange {
@@ -72,6 +75,7 @@ impl Exchange for ExternalExchange {
             return Progress::Failure(AuthError::NotPermitted("the client has no certificate"));
         };
         let admitted = authzid(client).and_then(|authzid| {
+            self.wanted = authzid.clone();
             let user = self.name.user(certificate, authzid.as_deref());
             let user = user.ok_or(AuthError::NotPermitted("the certificate names no user"))?;
             source.admit(user, authzid.as_deref())
@@ -80,6 +84,10 @@ impl Exchange for ExternalExchange {
             Ok(identity) => Progress::Success(identity),
             Err(error) => Progress::Failure(error),
         }
+    }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.wanted.as_deref()
     }
 }
 

@@ -155,6 +155,13 @@ pub trait Exchange: Send {
     /// challenge (RFC 5034 s4); where the server does, the first step has none. May block.
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress;
 
+    /// Whom the client says it is, or wants to be, as far as was heard, and whether it is true or
+    /// not: asked for when the exchange failed without a name that the source was asked about, so
+    /// that the failure is somebody's. The default says nobody.
+    fn claimed_name(&self) -> Option<&str> {
+        None
+    }
+
     /// The password, if the client revealed it and it was the right one; given once, after
     /// `Success`. A session can be handed on to another site with it (MS-STANXPOP3 C0010); a
     /// mechanism that proves a password without revealing it has none to give.
@@ -174,6 +181,15 @@ pub trait Exchange: Send {
 pub enum Progress {
     /// Send this to the client (not yet encoded) and come back with its answer.
     Challenge(Vec<u8>),
+    /// It is not, and is told so in the mechanism's own words first (RFC 7628 s3.2.3). The failure
+    /// counts from now on, whether the client answers or not; the exchange is over, and whatever
+    /// the client answers, it is refused.
+    Refusal {
+        /// What is sent (not yet encoded).
+        challenge: Vec<u8>,
+        /// Why it is refused.
+        why: AuthError,
+    },
     /// The client is who it says.
     Success(Identity),
     /// It is not, or nobody can tell.

@@ -142,7 +142,7 @@ mod tests {
         match exchange().step(message, &Alice) {
             Progress::Success(identity) => Ok(identity.maildrop),
             Progress::Failure(error) => Err(error),
-            Progress::Challenge(challenge) => panic!("challenged: {challenge:?}"),
+            other @ (Progress::Challenge(_) | Progress::Refusal { .. }) => panic!("{other:?}"),
         }
     }
 

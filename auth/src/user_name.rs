@@ -165,8 +165,9 @@ pub(crate) fn is_blocked(user: &str) -> bool {
     BLOCKED_ALIASES.contains(&alias.to_lowercase().as_str())
 }
 
-/// One form for all names that may mean the same account: without an accepted domain,
-/// lower-case. It need not be the name of anybody.
+/// One form for all names that may mean the same account: without an accepted domain, as
+/// SASLprep (RFC 4013) has it if it can be prepared, lower-case. It need not be the name of
+/// anybody.
 pub(crate) fn canonical(name: &str, domains: &AcceptedDomains) -> String {
     let account = LogOnName::parse(name).map(|name| name.account);
     let bare = match account {
@@ -178,6 +179,8 @@ pub(crate) fn canonical(name: &str, domains: &AcceptedDomains) -> String {
         ) => whole,
         None => name,
     };
+    let prepared = prepared(bare);
+    let bare = prepared.as_ref().map_or(bare, |prepared| prepared.as_str());
     let bare = match AccountName::plain(bare) {
         AccountName::Upn { user, domain, .. } if domains.accepts(domain) => user,
         AccountName::Upn { whole, .. }
@@ -241,6 +244,30 @@ mod tests {
             whole,
             domain,
             user,
+        }
+    }
+
+    /// Else a name would have as many guesses as it has spellings.
+    #[test]
+    fn all_spellings_of_an_account_are_one() {
+        let domains = AcceptedDomains::new(["corp.example", "corp"]);
+        for name in [
+            "ann",
+            "ANN",
+            "a\u{ad}nn",
+            "\u{ff41}nn",
+            "ann@corp.example",
+            "ann\u{ff20}corp.example",
+            "corp\\ann",
+            "corp/\u{ff41}nn",
+            "corp/ann@corp.example",
+            "corp/ann/bob",
+            "ann@corp/bob",
+        ] {
+            assert_eq!(canonical(name, &domains), "ann", "{name:?}");
+        }
+        for name in ["ann@other.example", "other\\ann", "bell\u{7}", ""] {
+            assert_eq!(canonical(name, &domains), name);
         }
     }
 

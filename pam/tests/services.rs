@@ -87,6 +87,8 @@ fn pam_says_whose_password_it_is() {
             );
         }
     }
+    // What opens ann's maildrop is ann's password, and not that of an account called ANN.
+    assert_eq!(check(&pam, "ANN", "secret"), Ok(ForeignAccount::default()));
     let outcome = check(&pam, "ann@elsewhere.org", "secret");
     assert_eq!(outcome, Err(AuthError::UnknownUser));
 }

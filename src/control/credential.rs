@@ -8,8 +8,9 @@ use mailroost_storage::{Credential, StoredCredential, User};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, ClientError, unexpected};
+use super::directory::replace;
 use super::protocol::{Fault, FaultKind, Reply, Request};
-use crate::server::{ServerHandle, blocking};
+use crate::server::ServerHandle;
 
 /// What is wanted of a user's app passwords. It may hold a digest, so it cannot be shown.
 #[derive(Serialize, Deserialize)]
@@ -40,16 +41,17 @@ pub(super) async fn app_passwords(
     user: &str,
     action: AppPasswordAction,
 ) -> Result<Reply, Fault> {
-    let mut user = server.user(user).await?;
+    let seen = server.user(user).await?;
+    let mut user = seen.clone();
     match action {
         AppPasswordAction::List => {}
         AppPasswordAction::Add { label, stored } => {
             add(&mut user, label, stored)?;
-            user = update(server, user).await?;
+            user = replace(server, seen, user).await?;
         }
         AppPasswordAction::Remove { which } => {
             remove(&mut user, &which)?;
-            user = update(server, user).await?;
+            user = replace(server, seen, user).await?;
         }
     }
     Ok(Reply::AppPasswords {
@@ -86,11 +88,6 @@ fn remove(user: &mut User, which: &str) -> Result<(), Fault> {
         return Err(Fault::new(FaultKind::NotFound, message));
     }
     Ok(())
-}
-
-async fn update(server: &ServerHandle, user: User) -> Result<User, Fault> {
-    let directory = server.directory().clone();
-    Ok(blocking(move || directory.update(&user).map(|()| user)).await?)
 }
 
 fn rows(user: &User) -> impl Iterator<Item = AppPasswordRow> {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use mailroost_storage::{Credential, NewUser, StoredCredential, User, UserName};
 
 use super::execute::PAGE_ROWS;
-use super::protocol::{Fault, Reply, SiteChange, Sizes, UserChanges};
+use super::protocol::{Fault, FaultKind, Reply, SiteChange, Sizes, UserChanges};
 use super::upkeep;
 use super::user::{DerivedSecrets, UserRow};
 use crate::server::{ServerError, ServerHandle, blocking};
@@ -46,8 +46,9 @@ pub(super) async fn set_password(
 pub(super) async fn set_user(
     server: &ServerHandle,
     name: &str,
-    changes: UserChanges,
+    mut changes: UserChanges,
 ) -> Result<Reply, Fault> {
+    changes.delegate = upkeep::name_delegate(server, changes.delegate).await?;
     update(server, name, |user| change(user, changes)).await
 }
 
@@ -116,11 +117,23 @@ async fn update(
     name: &str,
     change: impl FnOnce(&mut User) -> Result<(), Fault>,
 ) -> Result<Reply, Fault> {
-    let mut user = server.user(name).await?;
+    let seen = server.user(name).await?;
+    let mut user = seen.clone();
     change(&mut user)?;
-    let (directory, changed) = (server.directory().clone(), user.clone());
-    blocking(move || directory.update(&changed)).await?;
+    let user = replace(server, seen, user).await?;
     Ok(shown(server, user))
+}
+
+/// Stores a changed user, unless somebody changed the user meanwhile: a log-on, perhaps.
+pub(super) async fn replace(server: &ServerHandle, seen: User, user: User) -> Result<User, Fault> {
+    let (directory, changed) = (server.directory().clone(), user.clone());
+    match blocking(move || directory.update_if(&seen, &changed)).await? {
+        true => Ok(user),
+        false => {
+            let message = format!("user {} was changed meanwhile: try again", user.name);
+            Err(Fault::new(FaultKind::Busy, message))
+        }
+    }
 }
 
 fn shown(server: &ServerHandle, user: User) -> Reply {

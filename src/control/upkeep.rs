@@ -278,6 +278,22 @@ pub(super) fn change_delegate(user: &mut User, change: AliasChange) -> Result<()
     Ok(())
 }
 
+/// The user's name where an alias was given for a new right: it is not for whoever has the alias
+/// later.
+pub(super) async fn name_delegate(
+    server: &ServerHandle,
+    change: Option<AliasChange>,
+) -> Result<Option<AliasChange>, Fault> {
+    let Some(AliasChange::Add(given)) = change else {
+        return Ok(change);
+    };
+    let name = UserName::new(&given).map_err(ServerError::from)?;
+    let directory = server.directory().clone();
+    let found = blocking(move || directory.resolve(&name)).await?;
+    let name = found.map_or(given, |user| user.name.to_string());
+    Ok(Some(AliasChange::Add(name)))
+}
+
 /// Changes a user's aliases.
 pub(super) fn change_alias(user: &mut User, change: AliasChange) -> Result<(), Fault> {
     match change {

@@ -150,6 +150,14 @@ fn directory_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
             "users are changed and keep their maildrop",
             directory::update,
         ),
+        (
+            "who saw an old user does not undo a change",
+            directory::update_if,
+        ),
+        (
+            "a removed user's rights are gone",
+            directory::rights_end_with_the_user,
+        ),
         ("users are listed in pages", directory::pages),
         (
             "a removed user takes the maildrop along",

@@ -26,10 +26,20 @@ pub trait Directory: Send + Sync + 'static {
     /// names the alias, if one is the name or alias of somebody.
     fn update(&self, user: &User) -> Result<(), StoreError>;
 
-    /// Removes a user and the maildrop with all its messages; durable when it returns.
+    /// The same if the user still is what `seen` says, in one step; says whether. Of two who read
+    /// a user, change it and write it back, neither undoes what the other did.
     ///
     /// # Errors
-    /// `NotFound`, or `Busy` while the maildrop has an owner.
+    /// As `update`.
+    fn update_if(&self, seen: &User, user: &User) -> Result<bool, StoreError>;
+
+    /// Removes a user and the maildrop with all its messages; durable when it returns. Before, the
+    /// name and the aliases are taken out of everybody's delegates: whoever has them later inherits
+    /// no right. That looks at each user.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Busy` while the maildrop has an owner. Rights may be gone nevertheless if
+    /// it ended half way.
     fn remove(&self, name: &UserName) -> Result<User, StoreError>;
 
     /// Up to `count` users in order of their names, after `after`.
@@ -69,7 +79,8 @@ pub struct User {
     /// Other names and addresses of the user. None of them is the name or an alias of anybody
     /// else in the directory.
     pub aliases: Vec<UserName>,
-    /// Who else may open the user's maildrop. The names need not be there (yet).
+    /// Who else may open the user's maildrop. The names need not be there (yet); those that are
+    /// removed go from here, too.
     pub delegates: Vec<UserName>,
     /// What the user can prove an identity with, other than by the password.
     pub credentials: Vec<Credential>,
@@ -131,6 +142,11 @@ impl User {
             }
         }
         Ok(())
+    }
+
+    /// Whether that is the user's name or an alias.
+    pub fn is_called(&self, name: &UserName) -> bool {
+        self.name == *name || self.aliases.contains(name)
     }
 
     /// The override of `exact_rfc822_size` that acts, if one does.

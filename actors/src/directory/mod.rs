@@ -140,6 +140,11 @@ impl Handler<StepExchange> for DirectoryActor {
         } = message;
         let stepped = self.run(attempt, move |source| {
             let progress = exchange.step(client.expose_secret(), source);
+            if let Progress::Failure(_) | Progress::Refusal { .. } = &progress
+                && let Some(name) = exchange.claimed_name()
+            {
+                source.hears_claim(name);
+            }
             (exchange, progress)
         });
         Box::pin(async move {

@@ -42,9 +42,14 @@ pub(super) struct Effects {
 }
 
 /// A SASL exchange between two messages of the client.
-pub(super) struct Exchanging {
-    pub(super) exchange: Box<dyn Exchange>,
-    pub(super) attempt: Attempt,
+pub(super) enum Exchanging {
+    /// It goes on with the next one.
+    Open {
+        exchange: Box<dyn Exchange>,
+        attempt: Attempt,
+    },
+    /// It was refused and noted, and the client gets its answer when it has acknowledged that.
+    Refused(Outcome, Option<RefusalId>),
 }
 
 /// What it holds from log-on to the end. Dropping it gives all of it back.
@@ -87,6 +92,7 @@ impl Effects {
     /// TLS is on: what was begun before is forgotten.
     pub(super) fn tls_started(&mut self, link: Link) {
         self.exchange = None;
+        self.layer = None;
         self.link = link;
     }
 

@@ -10,7 +10,7 @@ use super::effects::{Effects, Exchanging, Opened};
 use super::refuse::No;
 use crate::ask::ask;
 use crate::clock;
-use crate::directory::{StepExchange, VerifyPassword};
+use crate::directory::{StepExchange, Stepped, VerifyPassword};
 use crate::mailbox::{OpenError, OpenMaildrop, ask_mailbox};
 use crate::refusal::Rule;
 
@@ -55,7 +55,13 @@ impl Effects {
             let why = "no exchange is under way".to_owned();
             return self.refuse(No::malformed(why), Some(mechanism), None);
         };
-        let Exchanging { exchange, attempt } = *exchanging;
+        let (exchange, attempt) = match *exchanging {
+            Exchanging::Open { exchange, attempt } => (exchange, attempt),
+            Exchanging::Refused(outcome, id) => {
+                self.refusal_id = id;
+                return outcome;
+            }
+        };
         if attempt.ban().is_some() && attempt.name().is_none() {
             return self.refuse_banned(&attempt, mechanism, None).await;
         }
@@ -65,27 +71,47 @@ impl Effects {
             attempt,
         };
         match ask(&self.parts.directory, "the directory", question).await {
-            Ok(Ok(stepped)) => {
-                let (mut exchange, attempt) = (stepped.exchange, stepped.attempt);
-                match stepped.progress {
-                    Progress::Challenge(challenge) => {
-                        self.exchange = Some(Box::new(Exchanging { exchange, attempt }));
-                        Outcome::Challenge(challenge)
-                    }
-                    Progress::Success(identity) => {
-                        self.settle(&attempt, Ok(())).await;
-                        let revealed = exchange.take_password();
-                        self.layer = exchange.take_security_layer();
-                        self.let_in(identity, revealed).await
-                    }
-                    Progress::Failure(error) => {
-                        self.settle(&attempt, Err(&error)).await;
-                        self.refuse_failed(&attempt, &error, mechanism)
-                    }
-                }
-            }
+            Ok(Ok(stepped)) => self.stepped(stepped, mechanism).await,
             Ok(Err(not_checked)) => self.refuse_unchecked(not_checked, mechanism),
             Err(error) => self.refuse_unavailable(&error, None),
+        }
+    }
+
+    async fn stepped(&mut self, stepped: Stepped, mechanism: &'static str) -> Outcome {
+        let Stepped {
+            mut exchange,
+            attempt,
+            progress,
+        } = stepped;
+        match progress {
+            Progress::Challenge(challenge) => {
+                let open = Exchanging::Open { exchange, attempt };
+                self.exchange = Some(Box::new(open));
+                Outcome::Challenge(challenge)
+            }
+            Progress::Refusal { challenge, why } => {
+                // Counted and noted now: a client need not wait for its answer.
+                self.settle(&attempt, Err(&why)).await;
+                let outcome = self.refuse_failed(&attempt, &why, mechanism);
+                let refused = Exchanging::Refused(outcome, self.refusal_id.take());
+                self.exchange = Some(Box::new(refused));
+                Outcome::Challenge(challenge)
+            }
+            Progress::Success(identity) => {
+                self.settle(&attempt, Ok(())).await;
+                let revealed = exchange.take_password();
+                self.layer = exchange.take_security_layer();
+                let outcome = self.let_in(identity, revealed).await;
+                if self.opened.is_none() {
+                    // It is of no use to the next log-on, which may be another's.
+                    self.layer = None;
+                }
+                outcome
+            }
+            Progress::Failure(error) => {
+                self.settle(&attempt, Err(&error)).await;
+                self.refuse_failed(&attempt, &error, mechanism)
+            }
         }
     }
 
@@ -96,7 +122,7 @@ impl Effects {
         let exchange = found.map(|mechanism| mechanism.start(&self.link));
         self.exchange = exchange.map(|exchange| {
             let attempt = self.attempt();
-            Box::new(Exchanging { exchange, attempt })
+            Box::new(Exchanging::Open { exchange, attempt })
         });
         first
     }

@@ -32,6 +32,8 @@ pub(super) struct GssapiExchange {
     link: Link,
     state: State,
     layer: Option<Box<dyn SecurityLayer>>,
+    /// The client's principal: its ticket was good, whatever else was not.
+    principal: Option<String>,
 }
 
 /// What the next message of the client is.
@@ -58,6 +60,7 @@ impl GssapiExchange {
                 tokens: 0,
             },
             layer: None,
+            principal: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl GssapiExchange {
             };
             return Ok(Progress::Challenge(challenge));
         }
+        self.principal = context.source_name().ok().and_then(|it| name(&it).ok());
         self.examine(&context)?;
         match answer {
             Some(answer) => {
@@ -185,6 +189,10 @@ impl Exchange for GssapiExchange {
     fn take_security_layer(&mut self) -> Option<Box<dyn SecurityLayer>> {
         self.layer.take()
     }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.principal.as_deref()
+    }
 }
 
 /// The text of a name.
@@ -253,7 +261,9 @@ mod tests {
     fn error(progress: Progress) -> AuthError {
         match progress {
             Progress::Failure(error) => error,
-            Progress::Challenge(_) | Progress::Success(_) => panic!("{progress:?}"),
+            Progress::Challenge(_) | Progress::Refusal { .. } | Progress::Success(_) => {
+                panic!("{progress:?}")
+            }
         }
     }
 

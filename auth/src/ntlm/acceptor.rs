@@ -23,6 +23,8 @@ pub(super) struct Acceptor {
     parts: Arc<Parts>,
     link: Link,
     state: State,
+    /// Whom the client says it is.
+    claimed: Option<String>,
 }
 
 enum State {
@@ -49,6 +51,7 @@ impl Acceptor {
             parts,
             link: link.clone(),
             state: State::Begin,
+            claimed: None,
         }
     }
 
@@ -82,14 +85,15 @@ impl Acceptor {
     }
 
     fn authenticate(
-        &self,
+        &mut self,
         challenged: &Challenged,
         message: &[u8],
         source: &dyn PasswordSource,
     ) -> Result<Identity, AuthError> {
         let message = Authenticate::parse(message)?;
-        let response = self.parts.rules.response(&self.link, &message)?;
         let account = Account::of(&message, &self.parts.names)?;
+        self.claimed.clone_from(&account.name);
+        let response = self.parts.rules.response(&self.link, &message)?;
         // A name that cannot be one is asked for as well, as the empty one, which nobody has.
         let name = account.name.as_deref().unwrap_or_default();
         let stored = source.credential(name, CredentialKind::NtHash)?;
@@ -120,6 +124,10 @@ impl Exchange for Acceptor {
             },
             State::Over => Progress::Failure(AuthError::Malformed("the exchange is over")),
         }
+    }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.claimed.as_deref()
     }
 }
 

@@ -61,7 +61,7 @@ fn end(mut exchange: Box<dyn Exchange>, answer: &[u8]) -> Result<MaildropId, Aut
     match exchange.step(answer, &Users::default()) {
         Progress::Success(identity) => Ok(identity.maildrop),
         Progress::Failure(error) => Err(error),
-        Progress::Challenge(_) => panic!("challenged twice"),
+        other @ (Progress::Challenge(_) | Progress::Refusal { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -261,6 +261,23 @@ fn pairs_of_the_challenge_must_come_back_as_they_were() {
         client.pairs = vec![pair];
         assert!(is_not_permitted(&outcome(&client)));
     }
+}
+
+#[test]
+fn who_was_refused_is_known_also_where_no_hash_was_asked_for() {
+    let client = Client::curl("ann", "open sesame");
+    let (mut exchange, challenge) =
+        begin(&ntlm(NtlmSettings::default()), &Link::default(), &client);
+    assert_eq!(exchange.claimed_name(), None);
+    let mut answer = client.authenticate(&challenge);
+    // An NT response of 24 octets is one of NTLMv1.
+    answer[20..22].copy_from_slice(&24_u16.to_le_bytes());
+    let outcome = exchange.step(&answer, &Users::default());
+    assert!(matches!(
+        outcome,
+        Progress::Failure(AuthError::NotPermitted(_))
+    ));
+    assert_eq!(exchange.claimed_name(), Some("ann"));
 }
 
 #[test]

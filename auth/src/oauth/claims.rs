@@ -60,7 +60,11 @@ impl ClaimRules {
         let user = user.filter(|user| !user.is_empty());
         let user = user.ok_or(TokenError::Refused("the token names no user"))?;
         // Whoever may claim an address that they did not prove may claim anybody's.
-        if self.user_claim == "email" && claims.get("email_verified") == Some(&Value::Bool(false)) {
+        // Some issuers have texts in place of true and false.
+        let is_verified = claims.get("email_verified").is_none_or(|verified| {
+            verified.as_bool() == Some(true) || verified.as_str() == Some("true")
+        });
+        if self.user_claim == "email" && !is_verified {
             return Err(TokenError::Refused("the token's address is not verified"));
         }
         Ok(user.to_owned())
@@ -155,6 +159,7 @@ mod tests {
             ("nbf", Value::Null),
             ("scope", json!(["pop.read"])),
             ("email_verified", json!(true)),
+            ("email_verified", json!("true")),
         ] {
             assert_eq!(
                 changed(claim, value).as_deref(),
@@ -182,6 +187,8 @@ mod tests {
             ("email", json!("")),
             ("email", json!(["ann@example.org"])),
             ("email_verified", json!(false)),
+            ("email_verified", json!("false")),
+            ("email_verified", json!(0)),
         ] {
             let outcome = changed(claim, value.clone());
             assert!(

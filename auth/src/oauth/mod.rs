@@ -111,7 +111,8 @@ impl Mechanism for Bearer {
             dialect: self.dialect,
             check: Arc::clone(&self.check),
             hint: self.hint.clone(),
-            refused: None,
+            user: None,
+            over: false,
         })
     }
 }
@@ -120,24 +121,26 @@ struct BearerExchange {
     dialect: Dialect,
     check: Arc<dyn TokenCheck>,
     hint: Hint,
-    /// The client was told so, and has to acknowledge it (RFC 7628 s3.2.3).
-    refused: Option<AuthError>,
+    /// Whose maildrop the client wants, if it says so.
+    user: Option<String>,
+    /// There was a message: one token is all.
+    over: bool,
 }
 
 impl Exchange for BearerExchange {
     fn step(&mut self, client: &[u8], source: &dyn PasswordSource) -> Progress {
-        // Whatever it acknowledges with: RFC 7628 has %x01, XOAUTH2 an empty line.
-        if let Some(why) = self.refused.take() {
-            return Progress::Failure(why);
+        if std::mem::replace(&mut self.over, true) {
+            return Progress::Failure(AuthError::Malformed("the exchange is over"));
         }
         let message = match ClientMessage::parse(self.dialect, client) {
             Ok(message) => message,
             Err(error) => return Progress::Failure(error),
         };
         let checked = self.check.check(message.token);
+        self.user = message.user;
         let admitted = match checked {
             // Another's maildrop needs a right to it.
-            Ok(name) => source.admit(&name, message.user.as_deref()),
+            Ok(name) => source.admit(&name, self.user.as_deref()),
             Err(TokenError::Unavailable(why)) => Err(AuthError::Unavailable(why)),
             Err(TokenError::Refused(why)) => Err(AuthError::NotPermitted(why)),
             Err(TokenError::Scope) => {
@@ -154,11 +157,16 @@ impl Exchange for BearerExchange {
             Err(why) => self.refuse(why, "invalid_token"),
         }
     }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
 }
 
 impl BearerExchange {
-    /// RFC 7628 s3.2.2; XOAUTH2 has a number for the status.
-    fn refuse(&mut self, why: AuthError, status: &str) -> Progress {
+    /// RFC 7628 s3.2.2; XOAUTH2 has a number for the status. The client acknowledges it with
+    /// %x01, or with an empty line.
+    fn refuse(&self, why: AuthError, status: &str) -> Progress {
         let scope = &self.hint.scope;
         let answer = match self.dialect {
             Dialect::OAuthBearer => {
@@ -175,7 +183,9 @@ impl BearerExchange {
                 serde_json::json!({ "status": "401", "schemes": "bearer", "scope": scope })
             }
         };
-        self.refused = Some(why);
-        Progress::Challenge(answer.to_string().into_bytes())
+        Progress::Refusal {
+            challenge: answer.to_string().into_bytes(),
+            why,
+        }
     }
 }

@@ -78,6 +78,7 @@ impl Mechanism for Scram {
             kind: self.kind,
             link: link.clone(),
             stage: Stage::First(nonce()),
+            claimed: None,
         })
     }
 }
@@ -94,6 +95,8 @@ struct ScramExchange {
     kind: Kind,
     link: Link,
     stage: Stage,
+    /// Whom the client says it is.
+    claimed: Option<String>,
 }
 
 enum Stage {
@@ -135,6 +138,10 @@ impl Exchange for ScramExchange {
         };
         progress.unwrap_or_else(Progress::Failure)
     }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.claimed.as_deref()
+    }
 }
 
 impl ScramExchange {
@@ -145,6 +152,7 @@ impl ScramExchange {
         source: &dyn PasswordSource,
     ) -> Result<Progress, AuthError> {
         let first = ClientFirst::parse(client)?;
+        self.claimed = Some(first.user.clone());
         let channel = self.binding(&first.binding)?;
         let nonce = nonce.ok_or_else(|| AuthError::Unavailable("no randomness".to_owned()))?;
         let nonce = format!("{}{nonce}", first.nonce);

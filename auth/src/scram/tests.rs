@@ -64,6 +64,7 @@ fn exchange(kind: Kind, link: Link) -> ScramExchange {
         unknown: unknown(),
         kind,
         link,
+        claimed: None,
         stage: Stage::First(Some(SERVER_NONCE.to_owned())),
     }
 }
@@ -303,4 +304,12 @@ fn octets_in_place_of_the_acknowledgement_do_not_let_in() {
     let last = answer("pencil", "n=user,r=abc", &server_first, b"n,,");
     challenge(exchange.step(last.as_bytes(), &OneUser));
     failure(exchange.step(b"x", &OneUser));
+}
+
+#[test]
+fn who_was_refused_is_known_also_where_no_key_was_asked_for() {
+    let mut exchange = exchange(Kind::Plus, Link::default());
+    let refused = failure(exchange.step(b"p=tls-exporter,,n=user,r=abc", &OneUser));
+    assert!(matches!(refused, AuthError::NotPermitted(_)));
+    assert_eq!(exchange.claimed_name(), Some("user"));
 }

@@ -214,11 +214,18 @@ impl PasswordChain {
         if account.quota_octets.is_some() {
             changed.quota.octets = account.quota_octets;
         }
-        if changed != user {
-            let updated = self.directory.directory().update(&changed);
-            updated.map_err(unavailable)?;
+        if changed == user {
+            return Ok(user);
         }
-        Ok(changed)
+        let updated = self.directory.directory().update_if(&user, &changed);
+        match updated.map_err(unavailable)? {
+            true => Ok(changed),
+            // What somebody else changed meanwhile counts; the rest is made up for next time.
+            false => {
+                let current = self.directory.first_of(&[user.name])?;
+                current.ok_or(AuthError::UnknownUser)
+            }
+        }
     }
 
     fn is_at_home(&self, account: &AccountName<'_>) -> bool {

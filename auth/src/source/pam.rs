@@ -167,7 +167,8 @@ impl ForeignPasswords for PamPasswords {
         if !claim.at_home {
             return Err(AuthError::UnknownUser);
         }
-        self.ask(user, password.expose_secret())?;
+        // As names are stored: to the system `Ann` may be another than `ann`, whose maildrop it is.
+        self.ask(&user.to_lowercase(), password.expose_secret())?;
         Ok(ForeignAccount::default())
     }
 

@@ -201,7 +201,7 @@ impl DirectoryPasswords {
                     if toll.hashed {
                         self.cache.remember(&user.name, proof, self.now());
                     } else {
-                        self.replace_hash(user, stored, password);
+                        self.replace_hash(user, password);
                     }
                 }
                 Ok(proven)
@@ -215,19 +215,15 @@ impl DirectoryPasswords {
 
     /// Keeps a hash of our own in place of one that came from elsewhere. If that does not succeed,
     /// the next log-on tries again.
-    fn replace_hash(&self, user: &User, stored: &str, password: &Secret) {
+    fn replace_hash(&self, user: &User, password: &Secret) {
         let Ok(hash) = self.hasher.hash(password) else {
             return;
         };
-        // What may have been changed meanwhile, and by whom, is not undone.
-        let current = self.directory.find(&user.name).ok().flatten();
-        let Some(mut current) = current.filter(|u| u.password_hash.as_deref() == Some(stored))
-        else {
-            return;
-        };
         let proof = self.cache.proof(&user.name, &hash, password);
-        current.password_hash = Some(hash);
-        if self.directory.update(&current).is_ok() {
+        let mut changed = user.clone();
+        changed.password_hash = Some(hash);
+        // What was changed meanwhile, perhaps this very password, is not undone.
+        if let Ok(true) = self.directory.update_if(user, &changed) {
             self.cache.remember(&user.name, proof, self.now());
         }
     }

@@ -2,10 +2,11 @@
 //! throttle says, also where only the mechanism learns the name.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Ban, Standing, Throttle, counts};
+use crate::limits::IDENTITY_OCTETS_MAX;
 use crate::{AuthError, CredentialKind, Identity, PasswordSource, Secret};
 
 /// What is known of an attempt.
@@ -109,10 +110,21 @@ impl Watched {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Hears whom a failed attempt was about, if it asked about nobody.
+    pub fn hears_claim(&self, name: &str) {
+        if self.lock().name.is_none() {
+            self.hears(name, None);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Attempt> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hears a name, and the password that goes with it if there is one. Says whether the source
     /// may be asked.
     fn hears(&self, name: &str, password: Option<&Secret>) -> bool {
-        let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempt = self.lock();
         let user = self.throttle.account(name);
         attempt.guess = password.map(|password| self.throttle.guess(&user, password));
         let standing = self
@@ -121,6 +133,8 @@ impl Watched {
         // A mechanism can ask more than once: the sternest answer counts.
         attempt.standing.delay = attempt.standing.delay.max(standing.delay);
         attempt.standing.ban = attempt.standing.ban.take().or(standing.ban);
+        // It is kept until the exchange ends, and mechanisms have longer messages than names.
+        let name = &name[..name.floor_char_boundary(IDENTITY_OCTETS_MAX)];
         (attempt.name, attempt.user) = (Some(name.into()), Some(user));
         attempt.standing.ban.is_none()
     }
@@ -148,13 +162,11 @@ impl PasswordSource for Watched {
         }
     }
 
-    /// A banned user's credential is like one that is not there: the exchange goes on and fails.
+    /// Also for a banned user, who is refused when they are to be admitted: another salt than
+    /// before the ban would tell that there is such a user.
     fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {
-        if self.hears(name, None) {
-            self.source.credential(name, kind)
-        } else {
-            Ok(None)
-        }
+        self.hears(name, None);
+        self.source.credential(name, kind)
     }
 
     fn canonical_name(&self, name: &str) -> String {

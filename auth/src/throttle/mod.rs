@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::limits::{IDENTITY_OCTETS_MAX, THROTTLE_FAMILIAR, THROTTLE_FRIENDS_MAX};
 use crate::password::HashError;
-use crate::user_name::{AcceptedDomains, AccountName, LogOnName};
+use crate::user_name::{AcceptedDomains, canonical};
 use crate::{AuthError, Secret};
 
 pub use attempt::{Attempt, Watched};
@@ -293,32 +293,10 @@ impl Throttle {
     }
 
     /// The one name for all the ways to write an account: without a domain that is accepted,
-    /// lower-case, at most as long as a stored name can be.
+    /// prepared, lower-case, at most as long as a stored name can be.
     pub fn account(&self, name: &str) -> Box<str> {
-        let account = match LogOnName::parse(name) {
-            None => name,
-            Some(name) => match name.account {
-                AccountName::Alias(alias) => alias,
-                AccountName::Upn {
-                    whole,
-                    user,
-                    domain,
-                }
-                | AccountName::Domain {
-                    whole,
-                    domain,
-                    user,
-                } => {
-                    if self.domains.accepts(domain) {
-                        user
-                    } else {
-                        whole
-                    }
-                }
-            },
-        };
-        let mut account =
-            account[..account.floor_char_boundary(IDENTITY_OCTETS_MAX)].to_lowercase();
+        let name = &name[..name.floor_char_boundary(IDENTITY_OCTETS_MAX)];
+        let mut account = canonical(name, &self.domains);
         account.truncate(account.floor_char_boundary(IDENTITY_OCTETS_MAX));
         account.into_boxed_str()
     }

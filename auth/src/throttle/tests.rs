@@ -1,8 +1,11 @@
 //! The throttle on a clock that only the test moves.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::{CredentialKind, Identity, PasswordSource};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -363,6 +366,75 @@ fn debug_shows_neither_key_nor_names() {
         "{text}"
     );
     assert!(!text.contains("alice") && !text.contains("key"));
+}
+
+/// Everybody's keys are "keys".
+struct Keys;
+
+impl PasswordSource for Keys {
+    fn verify(&self, _: &str, _: &Secret) -> Result<Identity, AuthError> {
+        Err(AuthError::WrongPassword)
+    }
+
+    fn credential(&self, _: &str, _: CredentialKind) -> Result<Option<Secret>, AuthError> {
+        Ok(Some(Secret::from(b"keys".to_vec())))
+    }
+
+    fn admit(&self, _: &str, _: Option<&str>) -> Result<Identity, AuthError> {
+        panic!("nobody is admitted who is banned");
+    }
+}
+
+fn watched(throttle: &Arc<Throttle>, from: IpAddr, now: Instant) -> Watched {
+    let attempt = throttle.attempt(from, now);
+    Watched::new(Arc::new(Keys), Arc::clone(throttle), attempt, now)
+}
+
+/// SCRAM shows the salt: another one after the ban would say that there is such a user.
+#[test]
+fn a_banned_users_keys_are_those_of_before_and_admit_nobody() {
+    let (throttle, now, home) = (Arc::new(strict()), Instant::now(), ip("192.0.2.1"));
+    fail(&throttle, home, "alice", 10, now);
+    let source = watched(&throttle, home, now);
+    let kept = source.credential("alice", CredentialKind::ScramSha256);
+    assert_eq!(kept.unwrap().unwrap().expose_secret(), b"keys");
+    assert!(matches!(
+        source.admit("alice", None),
+        Err(AuthError::NotPermitted(_))
+    ));
+    assert!(source.into_attempt().ban().is_some());
+}
+
+#[test]
+fn a_claim_is_heard_where_nobody_was_asked_about_and_stands_as_its_user_does() {
+    let (throttle, now, home) = (Arc::new(strict()), Instant::now(), ip("192.0.2.1"));
+    fail(&throttle, home, "alice", 10, now);
+    let claiming = watched(&throttle, home, now);
+    claiming.hears_claim("contoso.com\\ALICE");
+    let attempt = claiming.into_attempt();
+    assert_eq!(attempt.name(), Some("contoso.com\\ALICE"));
+    assert_eq!(attempt.ban().unwrap().scope, Scope::Pair);
+    // Whom the source was asked about counts more than what the client says.
+    let asked = watched(&throttle, home, now);
+    let _ = asked.verify("bob", &Secret::from(b"x".to_vec()));
+    asked.hears_claim("alice");
+    assert_eq!(asked.into_attempt().name(), Some("bob"));
+    // Mechanisms have longer messages than names.
+    let long = watched(&throttle, home, now);
+    long.hears_claim(&"é".repeat(10_000));
+    assert_eq!(long.into_attempt().name().map(str::len), Some(254));
+}
+
+#[test]
+fn another_spelling_is_no_other_user() {
+    let (throttle, now, home) = (strict(), Instant::now(), ip("192.0.2.1"));
+    let spellings = ["alice", "al\u{ad}ice", "\u{ff41}lice", "contoso.com/alice"];
+    for (milliseconds, spelling) in (0..).zip(spellings) {
+        let user = throttle.account(spelling);
+        let at = now + Duration::from_millis(milliseconds);
+        fail(&throttle, home, &user, 3, at);
+    }
+    assert!(throttle.standing(home, Some("alice"), now).ban.is_some());
 }
 
 proptest! {

@@ -76,6 +76,64 @@ pub(super) fn update<S: MaildropStore + Directory>(store: &S) {
     );
 }
 
+pub(super) fn update_if<S: MaildropStore + Directory>(store: &S) {
+    let id = add_user(store, "ann");
+    let found = || {
+        let found = store.find(&name("ann")).expect("a look-up works");
+        found.expect("there is ann")
+    };
+    let seen = found();
+    let (mut one, mut other) = (seen.clone(), seen.clone());
+    one.password_hash = Some("of the one".to_owned());
+    other.pop_enabled = false;
+    let written = |seen: &User, user: &User| store.update_if(seen, user).expect("it is looked at");
+    assert!(written(&seen, &one));
+    assert!(!written(&seen, &other), "it was changed meanwhile");
+    assert_eq!(found(), one);
+    other = User {
+        pop_enabled: false,
+        ..one.clone()
+    };
+    assert!(written(&one, &other));
+    assert_eq!(found(), other);
+    store.remove(&name("ann")).expect("a user is removed");
+    assert_eq!(
+        refused(store.update_if(&other, &one)),
+        StoreErrorKind::NotFound
+    );
+    assert!(add_user(store, "ann") > id);
+    assert!(!written(&other, &one), "it is another user of that name");
+    let mut aliased = found();
+    aliased.aliases = vec![name("ann")];
+    let outcome = store.update_if(&found(), &aliased);
+    assert_eq!(refused(outcome), StoreErrorKind::Duplicate);
+}
+
+/// Who gets the name of somebody who was removed gets none of their rights.
+pub(super) fn rights_end_with_the_user<S: MaildropStore + Directory>(store: &S) {
+    for text in ["ann", "bob", "cid", "dora"] {
+        add_user(store, text);
+    }
+    let found = |text: &str| {
+        let found = store.find(&name(text)).expect("a look-up works");
+        found.expect("the user is there")
+    };
+    let mut bob = found("bob");
+    bob.aliases = vec![name("bobby")];
+    store.update(&bob).expect("an alias is taken");
+    for text in ["ann", "cid"] {
+        let mut owner = found(text);
+        owner.delegates = ["dora", "bob", "bobby", "nobody-yet"].map(name).to_vec();
+        store.update(&owner).expect("a user is changed");
+    }
+    store.remove(&name("bob")).expect("a user is removed");
+    add_user(store, "bob");
+    for text in ["ann", "cid"] {
+        let left = ["dora", "nobody-yet"].map(name).to_vec();
+        assert_eq!(found(text).delegates, left, "{text}");
+    }
+}
+
 pub(super) fn pages<S: MaildropStore + Directory>(store: &S) {
     for text in ["dora", "ann", "cid", "bob", "ann2"] {
         add_user(store, text);

@@ -28,28 +28,16 @@ impl Directory for MemoryStore {
     }
 
     fn update(&self, user: &User) -> Result<(), StoreError> {
+        self.lock_open()?.update(user)
+    }
+
+    fn update_if(&self, seen: &User, user: &User) -> Result<bool, StoreError> {
         let mut state = self.lock_open()?;
-        let stored = state
-            .users
-            .get(&user.name)
-            .ok_or_else(|| no_user(&user.name))?;
-        if stored.maildrop != user.maildrop {
-            let context = format!(
-                "user {} has maildrop {}, not {}",
-                user.name, stored.maildrop, user.maildrop
-            );
-            return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        let stored = state.users.get(&user.name);
+        if stored.ok_or_else(|| no_user(&user.name))? != seen {
+            return Ok(false);
         }
-        user.check()?;
-        for alias in &user.aliases {
-            state.check_free(alias, Some(&user.name))?;
-        }
-        state.aliases.retain(|_, whose| *whose != user.name);
-        let aliases = user.aliases.iter();
-        let aliases = aliases.map(|alias| (alias.clone(), user.name.clone()));
-        state.aliases.extend(aliases);
-        state.users.insert(user.name.clone(), user.clone());
-        Ok(())
+        state.update(user).map(|()| true)
     }
 
     fn remove(&self, name: &UserName) -> Result<User, StoreError> {
@@ -61,7 +49,11 @@ impl Directory for MemoryStore {
         }
         state.maildrops.remove(&id);
         state.aliases.retain(|_, whose| whose != name);
-        state.users.remove(name).ok_or_else(|| no_user(name))
+        let user = state.users.remove(name).ok_or_else(|| no_user(name))?;
+        for owner in state.users.values_mut() {
+            owner.delegates.retain(|delegate| !user.is_called(delegate));
+        }
+        Ok(user)
     }
 
     fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError> {
@@ -73,6 +65,28 @@ impl Directory for MemoryStore {
 }
 
 impl State {
+    fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        let stored = self.users.get(&user.name);
+        let stored = stored.ok_or_else(|| no_user(&user.name))?;
+        if stored.maildrop != user.maildrop {
+            let context = format!(
+                "user {} has maildrop {}, not {}",
+                user.name, stored.maildrop, user.maildrop
+            );
+            return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        }
+        user.check()?;
+        for alias in &user.aliases {
+            self.check_free(alias, Some(&user.name))?;
+        }
+        self.aliases.retain(|_, whose| *whose != user.name);
+        let aliases = user.aliases.iter();
+        let aliases = aliases.map(|alias| (alias.clone(), user.name.clone()));
+        self.aliases.extend(aliases);
+        self.users.insert(user.name.clone(), user.clone());
+        Ok(())
+    }
+
     /// # Errors
     /// `Duplicate` if somebody has that name or alias; `own` is not somebody.
     fn check_free(&self, name: &UserName, own: Option<&UserName>) -> Result<(), StoreError> {

@@ -18,6 +18,9 @@ const ADDING: u32 = u32::MAX;
 const CHANGING: u32 = u32::MAX - 1;
 const REMOVING: u32 = u32::MAX - 2;
 
+/// How many users are in memory while all are looked at.
+const USERS_AT_ONCE: usize = 256;
+
 impl Directory for SledStore {
     fn find(&self, name: &UserName) -> Result<Option<User>, StoreError> {
         self.shared.index()?.user(name)
@@ -84,41 +87,20 @@ impl Directory for SledStore {
         let _one_at_a_time = shared.directory();
         let index = shared.index()?;
         let stored = find_known(&index, &user.name)?;
-        if stored.maildrop != user.maildrop {
-            let context = format!(
-                "user {} has maildrop {}, not {}",
-                user.name, stored.maildrop, user.maildrop
-            );
-            return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        self.change(&index, &stored, user, Purpose::Growth)
+    }
+
+    fn update_if(&self, seen: &User, user: &User) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.poison.check()?;
+        let _one_at_a_time = shared.directory();
+        let index = shared.index()?;
+        let stored = find_known(&index, &user.name)?;
+        if stored != *seen {
+            return Ok(false);
         }
-        user.check()?;
-        for alias in &user.aliases {
-            check_free(&index, alias, Some(&user.name))?;
-        }
-        let id = user.maildrop;
-        let key = journal_key(id, u64::MAX, CHANGING);
-        let entry = JournalEntry::Owner(user.name.clone());
-        // If anything fails from here on, the journal has the file written from the index again.
-        let intent = vec![Change::put(TreeName::Journal, key.clone(), entry.encode())];
-        shared.committer.commit(intent, Purpose::Growth)?;
-        let path = shared.layout.owner(id);
-        let changed = write_file(&*shared.options.files, &path, &owner_file::encode(user))
-            .and_then(|()| {
-                let mut changes =
-                    vec![put_user(user), Change::drop(TreeName::Journal, key.clone())];
-                let gone = stored.aliases.iter();
-                let gone = gone.filter(|alias| !user.aliases.contains(alias));
-                changes.extend(gone.map(drop_alias));
-                changes.extend(put_aliases(user));
-                Ok(shared.committer.commit(changes, Purpose::Growth)?)
-            });
-        if let Err(error) = changed {
-            if shared.poison.check().is_ok() {
-                shared.finish(key, id, entry);
-            }
-            return Err(error);
-        }
-        Ok(())
+        self.change(&index, &stored, user, Purpose::Growth)?;
+        Ok(true)
     }
 
     fn remove(&self, name: &UserName) -> Result<User, StoreError> {
@@ -129,6 +111,7 @@ impl Directory for SledStore {
         let user = find_known(&index, name)?;
         let id = user.maildrop;
         let ownership = shared.own(id)?;
+        self.take_rights_from(&index, &user)?;
         let mut changes = vec![
             Change::drop(TreeName::Users, name.as_str().as_bytes().to_vec()),
             Change::drop(TreeName::Maildrops, maildrop_key(id)),
@@ -156,6 +139,73 @@ impl Directory for SledStore {
 }
 
 impl SledStore {
+    /// Replaces what is stored, in the index and in the owner file. Nobody else changes the
+    /// directory meanwhile.
+    fn change(
+        &self,
+        index: &Index,
+        stored: &User,
+        user: &User,
+        purpose: Purpose,
+    ) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        if stored.maildrop != user.maildrop {
+            let context = format!(
+                "user {} has maildrop {}, not {}",
+                user.name, stored.maildrop, user.maildrop
+            );
+            return Err(StoreError::new(StoreErrorKind::Invalid, context));
+        }
+        user.check()?;
+        for alias in &user.aliases {
+            check_free(index, alias, Some(&user.name))?;
+        }
+        let id = user.maildrop;
+        let key = journal_key(id, u64::MAX, CHANGING);
+        let entry = JournalEntry::Owner(user.name.clone());
+        // If anything fails from here on, the journal has the file written from the index again.
+        let intent = vec![Change::put(TreeName::Journal, key.clone(), entry.encode())];
+        shared.committer.commit(intent, purpose)?;
+        let path = shared.layout.owner(id);
+        let changed = write_file(&*shared.options.files, &path, &owner_file::encode(user))
+            .and_then(|()| {
+                let mut changes =
+                    vec![put_user(user), Change::drop(TreeName::Journal, key.clone())];
+                let gone = stored.aliases.iter();
+                let gone = gone.filter(|alias| !user.aliases.contains(alias));
+                changes.extend(gone.map(drop_alias));
+                changes.extend(put_aliases(user));
+                Ok(shared.committer.commit(changes, purpose)?)
+            });
+        if let Err(error) = changed {
+            if shared.poison.check().is_ok() {
+                shared.finish(key, id, entry);
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Takes a user out of everybody's delegates, also in the owner files, from which an index is
+    /// built again.
+    fn take_rights_from(&self, index: &Index, user: &User) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = index.users(after.as_ref(), USERS_AT_ONCE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = Some(last.name.clone());
+            for owner in page {
+                let mut changed = owner.clone();
+                changed.delegates.retain(|name| !user.is_called(name));
+                if changed != owner {
+                    self.change(index, &owner, &changed, Purpose::Removal)?;
+                }
+            }
+        }
+    }
+
     fn make_folder(&self, user: &User) -> Result<(), StoreError> {
         let shared = &self.shared;
         let files = &*shared.options.files;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use mailroost_auth::{Exchange as SaslExchange, Link, Progress};
 use mailroost_protocol::wire::transparency::MessageEncoder;
 use mailroost_protocol::{
-    CloseReason, Effect, Ending, Outcome, Policy, SaslAnswer, Session, Step, TlsFacts, Transport,
+    CloseReason, Effect, Ending, LogOnRefusal, Outcome, Policy, SaslAnswer, Session, Step,
+    TlsFacts, Transport,
 };
 use secrecy::ExposeSecret as _;
 
@@ -79,6 +80,8 @@ struct Connection {
     maildrop: Option<usize>,
     opened: Option<Opened>,
     sasl: Option<Box<dyn SaslExchange>>,
+    /// What it is refused with when the client has acknowledged that.
+    refused: Option<LogOnRefusal>,
     chunk_octets: usize,
 }
 
@@ -298,12 +301,20 @@ impl Player {
             SaslAnswer::Start => &[],
             SaslAnswer::StartWith(secret) | SaslAnswer::Continue(secret) => secret.expose_secret(),
         };
+        let refused = to.refused.take();
+        if let (SaslAnswer::Continue(_), Some(refused)) = (&answer, refused) {
+            return Outcome::LogOnRefused(refused);
+        }
         let exchange = match &answer {
             SaslAnswer::Continue(_) => to.sasl.get_or_insert_with(|| mechanism.start(&link())),
             _ => to.sasl.insert(mechanism.start(&link())),
         };
         match exchange.step(octets, &self.world.accounts) {
             Progress::Challenge(challenge) => Outcome::Challenge(challenge),
+            Progress::Refusal { challenge, why } => {
+                to.refused = Some(refusal(why));
+                Outcome::Challenge(challenge)
+            }
             Progress::Success(identity) => {
                 let result = self.world.let_in(&identity);
                 self.logged_on(to, result)
@@ -314,7 +325,7 @@ impl Player {
 
     fn logged_on<E>(&self, to: &mut Connection, result: Result<usize, E>) -> Outcome
     where
-        E: Into<mailroost_protocol::LogOnRefusal>,
+        E: Into<LogOnRefusal>,
     {
         match result {
             Ok(maildrop) => {
@@ -357,6 +368,7 @@ impl Player {
             maildrop: None,
             opened: None,
             sasl: None,
+            refused: None,
             chunk_octets: match self.chunking {
                 Chunking::Lines => 65_536,
                 Chunking::Whole => 4_096,

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::NtlmSettings;
+use super::account::Account;
 use super::message::authenticate::Authenticate;
 use super::message::negotiate;
 use super::names::TargetNames;
@@ -64,6 +65,7 @@ impl Mechanism for NtlmHelper {
             rules: self.rules,
             link: link.clone(),
             lease: None,
+            claimed: None,
         })
     }
 }
@@ -75,6 +77,8 @@ struct Asking {
     rules: Rules,
     link: Link,
     lease: Option<Lease>,
+    /// Whom the client says it is.
+    claimed: Option<String>,
 }
 
 impl Asking {
@@ -93,13 +97,16 @@ impl Asking {
     }
 
     fn authenticate(
-        &self,
+        &mut self,
         lease: &Lease,
         message: &[u8],
         source: &dyn PasswordSource,
     ) -> Result<Identity, AuthError> {
-        self.rules
-            .response(&self.link, &Authenticate::parse(message)?)?;
+        let authenticate = Authenticate::parse(message)?;
+        // What the helper makes of a name that is none here, only it knows.
+        let account = Account::of(&authenticate, &self.names).ok();
+        self.claimed = account.and_then(|account| account.name);
+        self.rules.response(&self.link, &authenticate)?;
         let line = format!("KK {}\n", STANDARD.encode(message));
         match Answer::parse(&lease.ask(&line)?)? {
             Answer::User(name) => source.admit(self.without_own_domain(&name), None),
@@ -128,5 +135,9 @@ impl Exchange for Asking {
             Ok(identity) => Progress::Success(identity),
             Err(error) => Progress::Failure(error),
         }
+    }
+
+    fn claimed_name(&self) -> Option<&str> {
+        self.claimed.as_deref()
     }
 }

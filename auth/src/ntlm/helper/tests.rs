@@ -73,7 +73,7 @@ impl Bench {
         match exchange.step(&client().negotiate(), &Anybody) {
             Progress::Challenge(challenge) => Ok((exchange, challenge)),
             Progress::Failure(error) => Err(error),
-            Progress::Success(_) => panic!("let in at once"),
+            other @ (Progress::Success(_) | Progress::Refusal { .. }) => panic!("{other:?}"),
         }
     }
 
@@ -87,7 +87,7 @@ fn end(mut exchange: Box<dyn Exchange>, answer: &[u8]) -> Result<String, AuthErr
     match exchange.step(answer, &Anybody) {
         Progress::Success(identity) => Ok(identity.user.to_string()),
         Progress::Failure(error) => Err(error),
-        Progress::Challenge(_) => panic!("challenged twice"),
+        other @ (Progress::Challenge(_) | Progress::Refusal { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -338,9 +338,12 @@ fn a_refusal_is_json_and_ends_with_the_clients_acknowledgement() {
     ] {
         let mut exchange = exchange(dialect);
         match exchange.step(&message(dialect, user, token), &Directory) {
-            Progress::Challenge(answer) => assert_eq!(String::from_utf8(answer).unwrap(), expected),
+            Progress::Refusal { challenge, .. } => {
+                assert_eq!(String::from_utf8(challenge).unwrap(), expected);
+            }
             other => panic!("{other:?}"),
         }
+        assert_eq!(exchange.claimed_name(), Some(user));
         let end = exchange.step(acknowledgement, &Directory);
         assert!(matches!(end, Progress::Failure(_)), "{end:?}");
     }
