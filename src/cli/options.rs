@@ -173,7 +173,7 @@ pub(super) enum UserCommand {
     Remove { name: String },
 }
 
-/// What may be in a user's maildrop, and for how long.
+// What may be in a user's maildrop, and for how long (no doc comment: it would be the command's help).
 #[derive(Debug, StructOpt)]
 pub(super) struct UserLimits {
     /// The most octets of all messages: a number, unlimited, default
