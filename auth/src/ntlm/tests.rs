@@ -23,8 +23,10 @@ impl PasswordSource for Users {
     }
 
     fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {
-        assert_eq!(kind, CredentialKind::NtHash);
         self.asked.lock().unwrap().push(name.to_owned());
+        if kind != CredentialKind::NtHash {
+            return Ok(None);
+        }
         Ok(match name.to_lowercase().as_str() {
             "ann" | "corp\\ann" | "é" => Some(Secret::from(nt_hash("open sesame").to_vec())),
             "away" => return Err(AuthError::Unavailable("a test".into())),
@@ -132,7 +134,7 @@ fn an_unknown_user_takes_the_same_way_and_ends_the_same() {
             begin(&ntlm(NtlmSettings::default()), &Link::default(), &client);
         let progress = exchange.step(&client.authenticate(&challenge), &users);
         assert!(matches!(progress, Progress::Failure(_)), "{name}");
-        assert_eq!(*users.asked.lock().unwrap(), [""], "{name}");
+        assert_eq!(*users.asked.lock().unwrap(), ["", ""], "{name}");
     }
 }
 

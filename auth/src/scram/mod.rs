@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::{
     AuthError, CredentialKind, Exchange, Identity, Link, Mechanism, Needs, PasswordSource, Progress,
@@ -156,15 +157,16 @@ impl ScramExchange {
         let channel = self.binding(&first.binding)?;
         let nonce = nonce.ok_or_else(|| AuthError::Unavailable("no randomness".to_owned()))?;
         let nonce = format!("{}{nonce}", first.nonce);
-        // What stands in is made for users who exist as well: it takes the same time.
+        // What stands in is made for users who exist as well, and read as theirs are: it takes the
+        // same time.
         let stand_in = self.unknown.keys(&source.canonical_name(&first.user));
+        let unknown = Zeroizing::new(stand_in.stored());
         let stored = source.credential(&first.user, CredentialKind::ScramSha256)?;
-        let stored = stored.and_then(|stored| {
-            let text = std::str::from_utf8(stored.expose_secret()).ok()?;
-            ScramKeys::parse(text)
-        });
-        let real = stored.is_some();
-        let keys = stored.unwrap_or(stand_in);
+        let stored = stored.as_ref().map(|stored| stored.expose_secret());
+        let stored = stored.and_then(|stored| std::str::from_utf8(stored).ok());
+        let parsed = ScramKeys::parse(stored.unwrap_or(&unknown));
+        let real = stored.is_some() && parsed.is_some();
+        let keys = parsed.unwrap_or(stand_in);
         let salt = STANDARD.encode(&keys.salt);
         let server_first = format!("r={nonce},s={salt},i={}", keys.iterations);
         let binding = [first.header.as_bytes(), &channel].concat();
@@ -229,11 +231,13 @@ impl ScramExchange {
         if !bool::from(last.binding.ct_eq(&challenged.binding)) {
             return Err(AuthError::NotPermitted("it is that of another connection"));
         }
-        if !challenged.real {
-            return Err(AuthError::UnknownUser);
-        }
-        if !proven {
-            return Err(AuthError::WrongPassword);
+        if !challenged.real || !proven {
+            // Whoever is proven is looked up once more, to be let in; so are the others.
+            drop(source.credential(&challenged.user, CredentialKind::ScramSha256));
+            return Err(match challenged.real {
+                true => AuthError::WrongPassword,
+                false => AuthError::UnknownUser,
+            });
         }
         let identity = source.admit(&challenged.user, challenged.authzid.as_deref())?;
         self.stage = Stage::Acknowledgement(identity);

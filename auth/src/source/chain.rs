@@ -70,7 +70,13 @@ impl PasswordChain {
     }
 
     fn ask(&self, name: &str, password: &Secret, toll: &mut Toll) -> Result<Identity, AuthError> {
-        let name = parse(name)?;
+        let name = match parse(name) {
+            Ok(name) => name,
+            Err(why) => {
+                self.feign(self.links.iter(), &[], password);
+                return Err(why);
+            }
+        };
         let candidates = name.account.candidates(self.directory.domains());
         let claim = Claim {
             account: name.account,
@@ -93,13 +99,30 @@ impl PasswordChain {
             }
         }
         if !matches!(refusal, AuthError::Unavailable(_)) {
-            for link in links {
-                if let LinkedSource::Foreign(link) = &link.source {
+            self.feign(links, &candidates, password);
+        }
+        Err(refusal)
+    }
+
+    /// Puts sources that were not asked to the trouble that it would have been.
+    fn feign<'a>(
+        &self,
+        links: impl Iterator<Item = &'a ChainLink>,
+        candidates: &[UserName],
+        password: &Secret,
+    ) {
+        for link in links {
+            match &link.source {
+                LinkedSource::Directory => self.directory.feign(candidates, password),
+                // Nobody is asked about an empty password.
+                LinkedSource::Foreign(_) if password.expose_secret().is_empty() => {}
+                LinkedSource::Foreign(link) => {
+                    // What comes of it is of no interest.
+                    drop(self.directory.first_of(candidates));
                     link.source.feign(password);
                 }
             }
         }
-        Err(refusal)
     }
 
     fn ask_one(
@@ -147,6 +170,8 @@ impl PasswordChain {
         {
             return Ok(user);
         }
+        // Looked up before the answer is known: it takes the same time for a wrong password.
+        let known = self.directory.first_of(claim.candidates)?;
         let checked = link
             .source
             .check(claim, password)
@@ -156,22 +181,25 @@ impl PasswordChain {
                 }
                 error => error,
             });
-        let user = self.user_of(link, claim, checked?)?;
+        let user = self.user_of(link, claim, checked?, known)?;
         link.cache
             .remember_as(whole, &user.name, proof, self.directory.now());
         Ok(user)
     }
 
-    /// The user whose account it is, brought up to date with what the source says.
+    /// The user whose account it is (`known` has the name that was given), brought up to date with what the source says.
     fn user_of(
         &self,
         link: &ForeignLink,
         claim: &Claim<'_>,
         account: ForeignAccount,
+        known: Option<User>,
     ) -> Result<User, AuthError> {
         let found = match &account.maildrop {
-            Some(name) => self.directory.first_of(std::slice::from_ref(name))?,
-            None => self.directory.first_of(claim.candidates)?,
+            Some(name) if known.as_ref().is_none_or(|user| user.name != *name) => {
+                self.directory.first_of(std::slice::from_ref(name))?
+            }
+            Some(_) | None => known,
         };
         if let Some(user) = found {
             return self.bring_up_to_date(user, &account);

@@ -135,6 +135,11 @@ impl DirectoryPasswords {
             let outcome = self.attempt_form(name, form, &mut toll);
             match self.settle(outcome, form, &toll) {
                 Err(AuthError::UnknownUser | AuthError::WrongPassword) => {}
+                Err(why @ AuthError::NotPermitted(_)) => {
+                    // The other form costs the same look-ups for whoever is not permitted.
+                    drop(self.first_of(&name.account.candidates(&self.domains)));
+                    return Err(why);
+                }
                 outcome => return outcome,
             }
         }
@@ -160,6 +165,18 @@ impl DirectoryPasswords {
             return Err(AuthError::WrongPassword);
         }
         self.open(user, name.mailbox)
+    }
+
+    /// Goes to the trouble of `attempt` for nobody: what a refusal costs that did not come to it.
+    pub(super) fn feign(&self, candidates: &[UserName], password: &Secret) {
+        for (later, form) in password_forms(password).iter().rev().enumerate() {
+            // What comes of it is of no interest.
+            drop(self.first_of(candidates));
+            // The last form's hash is what `settle` pays.
+            if later > 0 {
+                drop(self.hasher.matches(form, self.hasher.dummy()));
+            }
+        }
     }
 
     /// Makes a refusal cost one hash, unless it did.
@@ -263,7 +280,13 @@ pub(super) fn unavailable(error: impl fmt::Display) -> AuthError {
 impl PasswordSource for DirectoryPasswords {
     fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
         let mut toll = Toll::default();
-        let outcome = parse(name).and_then(|name| self.attempt(&name, password, &mut toll));
+        let outcome = match parse(name) {
+            Ok(name) => self.attempt(&name, password, &mut toll),
+            Err(why) => {
+                self.feign(&[], password);
+                Err(why)
+            }
+        };
         self.settle(outcome, password, &toll)
     }
 
