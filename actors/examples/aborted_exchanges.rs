@@ -3,9 +3,9 @@
 //!
 //! Begins N exchanges (100,000 if it is not said), by every mechanism in turn, on in-memory
 //! connections of 100 exchanges each, 50 at once and each from a network of its own; half of the
-//! connections end amid an exchange. Prints sessions, records of the throttle, threads and resident
-//! memory on the way. Then 100 good log-ons alone and 100 beside ten malformed AUTHs each, in turn,
-//! and 100 beside malformed ones without a pause.
+//! connections end amid an exchange. Then 100 good log-ons alone and 100 beside ten malformed AUTHs
+//! each, in turn, and 100 beside malformed ones without a pause. Prints sessions, records of the
+//! throttle, threads and resident memory on the way, and after a rest at the end.
 #![allow(clippy::print_stdout, reason = "it is there to print")]
 #![allow(clippy::unwrap_used, reason = "nobody is there to handle it")]
 
@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fixture::{Client, Fixture, population};
-use mailroost_actors::{BoxedIo, Handshake, Security, TlsAcceptor, TlsConnection, TreeHandle};
+use mailroost_actors::tls::{BoxedIo, Handshake, TlsAcceptor, TlsConnection};
+use mailroost_actors::{Security, TreeHandle};
 use mailroost_auth::ntlm::{Ntlm, NtlmSettings};
 use mailroost_auth::oauth::{Bearer, Hint, TokenCheck, TokenError};
 use mailroost_auth::{
@@ -33,6 +34,9 @@ const EXCHANGES_PER_SESSION: usize = 100;
 const SESSIONS_AT_ONCE: usize = 50;
 const GOOD_LOG_ONS: usize = 100;
 const MALFORMED_BESIDE_EACH: usize = 10;
+
+/// After this long threads that had nothing to do are gone.
+const REST: Duration = Duration::from_secs(12);
 
 /// How each exchange is begun: all of these are challenged.
 const BEGINNINGS: [&str; 7] = [
@@ -85,6 +89,8 @@ async fn main() {
         done as f64 / began.elapsed().as_secs_f64()
     );
     log_on_beside(&tree).await;
+    tokio::time::sleep(REST).await;
+    report(&tree, done).await;
 }
 
 /// A hundred exchanges on one connection.

@@ -90,13 +90,15 @@ impl DirectoryActor {
             let turn = turn.await.map_err(NotChecked::NoTurn)?;
             let watched = Watched::new(source, throttle, attempt, clock::now());
             let checked = tokio::task::spawn_blocking(move || {
-                let _held_until_done = turn;
                 let result = check(&watched);
-                (result, watched.into_attempt())
+                // The turn is held until the check is done, whoever waits for it; and given back
+                // elsewhere, so that the next one finds this thread idle and needs no new one.
+                (result, watched.into_attempt(), turn)
             });
-            checked
+            let (result, attempt, _given_back) = checked
                 .await
-                .map_err(|panicked| NotChecked::Died(panicked.to_string()))
+                .map_err(|panicked| NotChecked::Died(panicked.to_string()))?;
+            Ok((result, attempt))
         })
     }
 }

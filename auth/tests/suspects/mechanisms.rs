@@ -16,9 +16,11 @@ use super::{CASES, Case, PROVEN_CASES, SCRAM_ITERATIONS, Stand, Talk, ntlm, scra
 pub struct Tried {
     pub name: &'static str,
     pub proof: Proof,
-    /// Name and password lead to an outcome.
-    pub log_on: fn(&mut Talk<'_>, &Stand, &str, &str),
+    pub log_on: LogOn,
 }
+
+/// Name and password lead to an outcome.
+pub type LogOn = fn(&mut Talk<'_>, &Stand, &str, &str);
 
 /// What a client has to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +44,20 @@ impl Tried {
 }
 
 /// The mechanisms, USER and PASS among them.
-pub fn mechanisms() -> [Tried; 10] {
-    let tried = |name, proof, log_on| Tried {
+pub fn mechanisms() -> Vec<Tried> {
+    let all = passwords().into_iter().chain(secrets()).chain(given());
+    all.collect()
+}
+
+fn tried(name: &'static str, proof: Proof, log_on: LogOn) -> Tried {
+    Tried {
         name,
         proof,
         log_on,
-    };
+    }
+}
+
+fn passwords() -> [Tried; 3] {
     [
         tried("USER, PASS", Proof::Password, |talk, _, name, password| {
             talk.ask(|source| source.verify_octets(name.as_bytes(), &secret(password)));
@@ -68,6 +78,11 @@ pub fn mechanisms() -> [Tried; 10] {
                 talk.ask(|source| source.verify(name, &secret(&shown)));
             },
         ),
+    ]
+}
+
+fn secrets() -> [Tried; 3] {
+    [
         tried("SCRAM-SHA-256", Proof::Secret, |talk, _, name, password| {
             let unbound = Scram::sha_256(unknown(), true);
             scram_log_on(talk, &unbound, "n,,", b"", name, password);
@@ -91,6 +106,11 @@ pub fn mechanisms() -> [Tried; 10] {
                 &ntlm::authenticate(name, password, &challenge),
             );
         }),
+    ]
+}
+
+fn given() -> [Tried; 4] {
+    [
         tried("OAUTHBEARER", Proof::Given, |talk, _, name, _| {
             let bearer = Bearer::oauthbearer(ISSUER.check.clone(), Hint::default());
             let token = ISSUER.token(name);

@@ -2,6 +2,7 @@
 //! A mechanism or a source is one row more.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     reason = "each uses its part, and a panic fails the test"
 )]

@@ -34,7 +34,7 @@ pub fn authenticate(user: &str, password: &str, challenge: &[u8]) -> Vec<u8> {
         .bytes()
         .flat_map(|octet| [octet, 0])
         .collect();
-    let key = hmac(&*nt_hash(password), &[&upper]);
+    let key = hmac(&nt_hash(password), &[&upper]);
     let proof = hmac(&key, &[&challenge[24..32], &temp]);
     let response = [&proof[..], &temp].concat();
     let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
