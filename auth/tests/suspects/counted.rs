@@ -130,6 +130,10 @@ impl<D: Directory> Directory for CountedDirectory<D> {
         self.inner.update(user)
     }
 
+    fn update_if(&self, seen: &User, user: &User) -> Result<bool, StoreError> {
+        self.inner.update_if(seen, user)
+    }
+
     fn remove(&self, name: &UserName) -> Result<User, StoreError> {
         self.inner.remove(name)
     }

@@ -51,6 +51,10 @@ impl<'a> Talk<'a> {
                 self.challenges.push(challenge.len());
                 return Some(challenge);
             }
+            Progress::Refusal { challenge, why } => {
+                self.challenges.push(challenge.len());
+                self.outcome = Some(Err(why));
+            }
             Progress::Success(identity) => self.outcome = Some(Ok(identity)),
             Progress::Failure(error) => self.outcome = Some(Err(error)),
         }
