@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: those that building needs ("build"), or those
-# that the tests need as well ("test").
+# Installs the Debian packages that are missing: those that building needs ("build"), those that
+# the tests need as well ("test"), or those that are measured beside ("bench").
 set -euo pipefail
 
 # libkrb5-dev and libclang-dev are for the cargo feature gssapi, libpam0g-dev for mailroost-pam.
@@ -21,14 +21,18 @@ scanners=(testssl.sh nmap)
 # What reads the log.
 banners=(fail2ban)
 
+# The servers that are compared; two more are unpacked by the benchmark, as they conflict.
+peers=(dovecot-pop3d dovecot-lmtpd courier-base courier-authdaemon courier-authlib-userdb openssl)
+
 case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
     wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}")
     ;;
+  bench) wanted=("${build[@]}" "${peers[@]}") ;;
   *)
-    echo "usage: ${0##*/} build|test" >&2
+    echo "usage: ${0##*/} build|test|bench" >&2
     exit 64
     ;;
 esac

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use mailroost_testkit::transcript::Transcript;
 
 /// Folders with our own Rust files.
-const ROOMS: [&str; 9] = [
-    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "tests", "examples",
+const ROOMS: [&str; 10] = [
+    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "tests", "examples",
 ];
 
 /// The most lines of a file, tests included. Nothing is let off.
