@@ -97,10 +97,7 @@ impl Dovecot {
                 .arg(&conf)
                 .arg("-o")
                 .arg(format!("mail_location=sdbox:{}", target.display()))
-                .args([
-                    "import",
-                    &format!("maildir:{}", source.display()),
-                ])
+                .args(["import", &format!("maildir:{}", source.display())])
                 .args(["", "all"]))?;
             let imported = target.join("mailboxes/INBOX/dbox-Mails").exists();
             if group.messages() > 0 && !imported {
