@@ -10,7 +10,8 @@ use mailroost_testkit::transcript::Transcript;
 
 /// Folders with our own Rust files.
 const ROOMS: [&str; 10] = [
-    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "tests", "examples",
+    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "tests",
+    "examples",
 ];
 
 /// The most lines of a file, tests included. Nothing is let off.
