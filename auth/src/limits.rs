@@ -129,3 +129,7 @@ pub const PASSWD_LINE_OCTETS_MAX: usize = 4096;
 
 /// How many of its lines that cannot be used are named one by one.
 pub const PASSWD_BAD_LINES_NAMED_MAX: u64 = 20;
+
+/// Pieces of memory that hashes leave to the next ones, each as large as the largest hash that was
+/// computed in it: as many as are computed at once by default (`limits.password_checks`).
+pub const HASH_MEMORIES_KEPT_MAX: usize = 4;

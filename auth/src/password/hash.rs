@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::hash_memory::HashMemory;
 use crate::Secret;
 use crate::limits::{
     HASH_LANES_MAX, HASH_MEMORY_KIB_MAX, HASH_MEMORY_KIB_MIN, HASH_PASSES_MAX, HASH_WORK_KIB_MAX,
@@ -165,6 +166,7 @@ pub struct Argon2id {
     /// new one. Every check takes as long as that one, so that neither an older hash nor a user
     /// who does not exist shows in the time.
     heaviest: AtomicU64,
+    memory: HashMemory,
 }
 
 impl Argon2id {
@@ -185,6 +187,7 @@ impl Argon2id {
             params,
             dummy,
             heaviest,
+            memory: HashMemory::default(),
         })
     }
 
@@ -208,9 +211,8 @@ impl Argon2id {
         let mut output = Zeroizing::new([0; Output::MAX_LENGTH]);
         let output = &mut output[..expected.len()];
         let work = work_of(&stored.params);
-        Argon2::new(stored.algorithm, Version::V0x13, stored.params)
-            .hash_password_into(password.expose_secret(), &stored.salt, output)
-            .map_err(|error| HashError::Unavailable(error.to_string()))?;
+        let (algorithm, password) = (stored.algorithm, password.expose_secret());
+        self.run(algorithm, &stored.params, password, &stored.salt, output)?;
         let matches = output.ct_eq(expected).into();
         self.fill_up(work)?;
         Ok(matches)
@@ -227,7 +229,8 @@ impl PasswordHasher for Argon2id {
         }
         let salt = random::<SALT_OCTETS>()?;
         let mut output = [0; HASH_OCTETS];
-        run(&self.params, password, &salt, &mut output)?;
+        let algorithm = Algorithm::Argon2id;
+        self.run(algorithm, &self.params, password, &salt, &mut output)?;
         phc(&self.params, &salt, &output)
     }
 
@@ -272,7 +275,22 @@ impl Argon2id {
         let params = Params::new(memory, narrow(passes), 1, None)
             .map_err(|error| HashError::Unavailable(error.to_string()))?;
         let mut unused = Zeroizing::new([0; HASH_OCTETS]);
-        run(&params, &[], &[0; SALT_OCTETS], unused.as_mut())
+        let (algorithm, salt) = (Algorithm::Argon2id, [0; SALT_OCTETS]);
+        self.run(algorithm, &params, &[], &salt, unused.as_mut())
+    }
+
+    fn run(
+        &self,
+        algorithm: Algorithm,
+        params: &Params,
+        password: &[u8],
+        salt: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), HashError> {
+        let argon2 = Argon2::new(algorithm, Version::V0x13, params.clone());
+        self.memory.lend(params, |blocks| {
+            argon2.hash_password_into_with_memory(password, salt, out, blocks)
+        })
     }
 }
 
@@ -321,12 +339,6 @@ impl Stored {
             output,
         })
     }
-}
-
-fn run(params: &Params, password: &[u8], salt: &[u8], out: &mut [u8]) -> Result<(), HashError> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
-        .hash_password_into(password, salt, out)
-        .map_err(|error| HashError::Unavailable(error.to_string()))
 }
 
 fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<String, HashError> {

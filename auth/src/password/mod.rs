@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod hash;
+mod hash_memory;
 pub mod imported;
 
 pub use cache::{CacheLimits, PasswordCache, Proof};
