@@ -9,6 +9,7 @@ mod daemon_program;
 #[path = "sasl/issuer.rs"]
 mod issuer;
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
@@ -324,6 +325,58 @@ fn curl_logs_on_with_a_certificate() {
         .arg(&strange.1);
     let (success, said) = text_of(curl);
     assert!(success, "{said}");
+}
+
+/// mpop, which has these mechanisms from GNU SASL or of its own; `account` is how it logs on.
+fn mpop(place: &Place, daemon: &Daemon, account: &str) -> (bool, String) {
+    let settings = place.path("mpoprc");
+    let text = format!(
+        "account default\nhost localhost\nport {}\ntls on\ntls_starttls off\n\
+         tls_trust_file {}\ntimeout 30\nkeep on\nuidls_file {}\ndelivery mbox {}\n{account}\n",
+        daemon.addresses[0].port(),
+        place.path("localhost.pem").display(),
+        place.path("uidls").display(),
+        place.path("mbox").display(),
+    );
+    std::fs::write(&settings, text).unwrap();
+    std::fs::set_permissions(&settings, PermissionsExt::from_mode(0o600)).unwrap();
+    let mut mpop = Command::new("mpop");
+    mpop.arg("--debug").arg("--file").arg(&settings);
+    text_of(mpop)
+}
+
+#[test]
+fn mpop_proves_its_password_by_scram() {
+    let place = place("", SCRAM, SCRAM_SECTION);
+    place.add_user("ann");
+    let daemon = place.daemon();
+    let account = |password| format!("auth scram-sha-256\nuser ann\npassword {password}");
+    let (success, said) = mpop(&place, &daemon, &account("secret"));
+    assert!(success && said.contains("AUTH SCRAM-SHA-256"), "{said}");
+    let (success, said) = mpop(&place, &daemon, &account("wrong"));
+    assert!(!success && said.contains(LOG_ON_FAILURE), "{said}");
+}
+
+#[test]
+fn mpop_logs_on_with_a_token() {
+    let issuer = Issuer::new("1");
+    let section = "[auth.oauth]\nissuer = \"https://id.example\"\naudience = [\"mailroost\"]\n\
+                   algorithms = [\"ES256\"]\njwks_file = \"keys.json\"\n";
+    let place = place("", OAUTH, section);
+    place.file("keys.json", issuer.keys());
+    place.add_user("ann@example.org");
+    let daemon = place.daemon();
+    for mechanism in ["oauthbearer", "xoauth2"] {
+        let account = |exp: &[_]| {
+            let token = issuer.token("ann@example.org", exp);
+            format!("auth {mechanism}\nuser ann@example.org\npassword {token}")
+        };
+        let (success, said) = mpop(&place, &daemon, &account(&[]));
+        assert!(success, "{said}");
+        // It takes the server's error answer to its end (RFC 7628 s3.2.3).
+        let (success, said) = mpop(&place, &daemon, &account(&[("exp", json!(1))]));
+        assert!(!success, "{said}");
+    }
 }
 
 #[test]
