@@ -136,10 +136,12 @@ fn sessions_are_resumed_with_tickets_and_with_session_ids() {
 fn renegotiation_is_refused() {
     System::new().block_on(async {
         let served = Served::new("").await;
-        for seen in served.both(&["-tls1_2"], "R\nNOOP\n").await {
-            assert!(seen.contains("RENEGOTIATING"), "{seen}");
-            assert!(seen.contains("no renegotiation"), "{seen}");
-        }
+        // Behind STLS the server is silent. A greeting that comes amid what s_client believes to be
+        // a handshake would be an error of its own.
+        let stls = served.server.addresses()[0];
+        let seen = s_client(stls, &["-starttls", "pop3", "-tls1_2"], "R\nNOOP\n").await;
+        assert!(seen.contains("RENEGOTIATING"), "{seen}");
+        assert!(seen.contains("no renegotiation"), "{seen}");
         served.server.stop().await;
     });
 }
