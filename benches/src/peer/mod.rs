@@ -210,9 +210,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The namespace dies with it.
+        let processes = self.processes();
+        // The namespace dies with it, a moment later: until then its files are in use.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let end = Instant::now() + START_PATIENCE;
+        let alive = |process: &u32| Path::new(&format!("/proc/{process}")).exists();
+        while processes.iter().any(alive) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
