@@ -1,54 +1,9 @@
 //! Texts that LDAP and PAM have a form for.
 
 use mailroost_auth::source::ldap::Template;
-use serde::{Deserialize, Serialize};
 
+use super::form::form;
 use super::site::HostName;
-use super::value::Setting;
-
-/// The most octets of each of these texts: longer ones are mistakes.
-const OCTETS_MAX: usize = 4096;
-
-/// Makes a type of a text that has to have a form.
-macro_rules! form {
-    ($(#[$about:meta])* $name:ident, $accepted:literal, $refused:literal, $has_form:expr) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// As text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl Setting for $name {
-            fn accepted() -> String {
-                $accepted.into()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = &'static str;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                let has_form: fn(&str) -> bool = $has_form;
-                match text.len() <= OCTETS_MAX && has_form(&text) {
-                    true => Ok(Self(text)),
-                    false => Err($refused),
-                }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.0
-            }
-        }
-    };
-}
 
 form! {
     /// Where a server is.

@@ -9,6 +9,7 @@ use mailroost_storage::UserName;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Conflict, SOCKET_PATH_OCTETS_MAX, overlap};
+use super::form::form;
 use super::section::section;
 use super::value::{Domain, Octets, Ranged, Seconds, Setting, choice};
 use super::{Config, HostName};
@@ -95,66 +96,32 @@ choice! {
     }
 }
 
-/// A setting that is a text of a certain form.
-macro_rules! text {
-    ($(#[doc = $doc:literal])+ $name:ident, $accepted:literal, $check:expr) => {
-        $(#[doc = $doc])+
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// As text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl Setting for $name {
-            fn accepted() -> String {
-                $accepted.into()
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = &'static str;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                let check: fn(&str) -> bool = $check;
-                if check(&text) { Ok(Self(text)) } else { Err("not of that form") }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.0
-            }
-        }
-    };
-}
-
-text! {
+form! {
     /// Characters that end the part of a local part that names the user.
     Delimiters, "up to 8 of the characters such as \"+\", \"-\" or \"+-=\"",
+    "not up to 8 of +-=_.#%~!",
     |text| text.len() <= 8 && text.bytes().all(|octet| b"+-=_.#%~!".contains(&octet))
 }
 
-text! {
+form! {
     /// A user of the directory, who need not be there yet.
     KnownUser, "the name of a user such as \"ann\"",
+    "not the name of a user",
     |text| UserName::new(text).is_ok()
 }
 
-text! {
+form! {
     /// A user or group of the operating system.
     SystemName, "a name of the system such as \"postfix\"",
+    "not a name of the system",
     |text| (1..=32).contains(&text.len())
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c))
 }
 
-text! {
+form! {
     /// A network or address.
     AllowedNetwork, "a network or address such as \"192.0.2.0/24\" or \"2001:db8::1\"",
+    "neither a network nor an address",
     |text| text.parse::<Network>().is_ok()
 }
 

@@ -5,6 +5,7 @@
 
 mod blame;
 mod check;
+mod form;
 mod gssapi;
 mod ldap_value;
 mod limits;
