@@ -21,10 +21,10 @@ use crate::refusal::Refusals;
 use crate::root::{Branch, Rank, RootSupervisor, reports};
 use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
 use crate::supervise::{Budget, ChildSpec, Cradle, Place, Restart, cradle, start_child};
-use crate::sweeper::SweeperActor;
+use crate::sweeper::{SweeperActor, SweeperParts};
 use crate::timer::TimerActor;
 use crate::trunk::{Addrs, Grown, Trunk};
-use crate::{Binding, Blueprint, Limits};
+use crate::{Binding, Blueprint, Limits, Machine};
 
 /// Messages that may wait for a child of the root. More than enough for bursts of log-ons;
 /// beyond it senders wait.
@@ -32,13 +32,20 @@ const QUEUE_MAX: usize = 4096;
 
 /// Starts everything inside the current `actix::System`.
 pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
-    let (arbiters, places) = threads(blueprint.workers)?;
+    let here = match &blueprint.machine {
+        Machine::Real => Place::Here,
+        Machine::Simulated(simulation) => Place::Simulated(Arc::clone(simulation)),
+    };
+    let (arbiters, places) = threads(blueprint.workers, &here)?;
     let trunk = Arc::new(Trunk {
         log: blueprint.log.clone(),
         policy: Arc::new(RwLock::new(Arc::clone(&blueprint.policy))),
         upkeep: watch::Sender::new(Arc::clone(&blueprint.upkeep)),
         throttle: Arc::clone(&blueprint.throttle),
-        refusals: Arc::new(Refusals::new(blueprint.limits.refusals_kept)),
+        refusals: Arc::new(Refusals::new(
+            blueprint.limits.refusals_kept,
+            blueprint.machine.clone(),
+        )),
         addresses: addresses(&blueprint.bindings)?,
         lmtp_rules: watch::Sender::new(Arc::clone(&blueprint.lmtp.rules)),
         lmtp_addresses: lmtp_addresses(&blueprint.lmtp)?,
@@ -52,13 +59,13 @@ pub(crate) fn grow(blueprint: Blueprint) -> io::Result<Arc<Trunk>> {
         impatience: CancellationToken::new(),
         felling: tokio::sync::Mutex::new(()),
     });
-    Grower::new(Arc::clone(&trunk), blueprint.limits.clone(), places).grow(blueprint);
+    Grower::new(Arc::clone(&trunk), here, places, &blueprint).grow(blueprint);
     Ok(trunk)
 }
 
-fn threads(workers: usize) -> io::Result<(Vec<actix_rt::Arbiter>, Arc<[Place]>)> {
+fn threads(workers: usize, here: &Place) -> io::Result<(Vec<actix_rt::Arbiter>, Arc<[Place]>)> {
     if workers == 0 {
-        return Ok((Vec::new(), [Place::Here].into()));
+        return Ok((Vec::new(), [here.clone()].into()));
     }
     let arbiters: Vec<_> = (0..workers)
         .map(|_| actix_rt::Arbiter::try_new())
@@ -84,6 +91,9 @@ fn lmtp_addresses(lmtp: &Lmtp) -> io::Result<Vec<LmtpAddress>> {
 struct Grower {
     trunk: Arc<Trunk>,
     limits: Limits,
+    machine: Machine,
+    /// Where the root and its children live.
+    here: Place,
     places: Arc<[Place]>,
     root: Addr<RootSupervisor>,
     root_cradle: Option<Cradle<RootSupervisor>>,
@@ -91,12 +101,14 @@ struct Grower {
 }
 
 impl Grower {
-    fn new(trunk: Arc<Trunk>, limits: Limits, places: Arc<[Place]>) -> Self {
+    fn new(trunk: Arc<Trunk>, here: Place, places: Arc<[Place]>, blueprint: &Blueprint) -> Self {
         let (root, root_cradle) = cradle(QUEUE_MAX);
         let root_cradle = Some(root_cradle);
         Self {
             trunk,
-            limits,
+            limits: blueprint.limits.clone(),
+            machine: blueprint.machine.clone(),
+            here,
             places,
             root,
             root_cradle,
@@ -117,7 +129,7 @@ impl Grower {
         let (addr, cradle) = cradle(QUEUE_MAX);
         let reports = reports(&self.root, rank, &name);
         let spec = self.spec(name);
-        let child = start_child(cradle, &Place::Here, spec, &self.trunk.token, make, reports);
+        let child = start_child(cradle, &self.here, spec, &self.trunk.token, make, reports);
         self.branches.push(Branch { rank, child });
         addr
     }
@@ -154,12 +166,7 @@ impl Grower {
             })
         };
         let mechanisms = provable(mechanisms, &*passwords, &log);
-        let directory = {
-            let limits = limits.clone();
-            let throttle = Arc::clone(&self.trunk.throttle);
-            let make = move || DirectoryActor::new(passwords, throttle, &limits);
-            self.branch(Rank::Directory, "DirectoryActor".into(), make)
-        };
+        let directory = self.directory(passwords);
         let mailboxes = self.mailboxes(&store, &log);
         let parts = Arc::new(SessionParts {
             throttle: Arc::clone(&self.trunk.throttle),
@@ -177,6 +184,7 @@ impl Grower {
             limits: limits.clone(),
             sites,
             protocol_log,
+            machine: self.machine.clone(),
             log: log.clone(),
         });
         let sessions = self.sessions(&parts);
@@ -185,12 +193,14 @@ impl Grower {
         let (delivery_parts, deliveries) = self.deliveries(&store, &users, &mailboxes, &log);
         let lmtp_listeners = self.lmtp_listeners(lmtp, &deliveries, &log);
         let listeners = self.listeners(bindings, &sessions, &log);
-        let sweeper = {
-            let (mailboxes, log) = (mailboxes.clone(), log.clone());
-            let upkeep = self.trunk.upkeep.subscribe();
-            let make = move || SweeperActor::new(store, users, mailboxes, &limits, upkeep, log);
-            self.branch(Rank::Sweeper, "SweeperActor".into(), make)
-        };
+        let sweeper = self.sweeper(SweeperParts {
+            store,
+            directory: users,
+            mailboxes: mailboxes.clone(),
+            upkeep: self.trunk.upkeep.subscribe(),
+            machine: self.machine.clone(),
+            log,
+        });
         let addrs = Addrs {
             root: self.root.clone(),
             timer,
@@ -205,6 +215,21 @@ impl Grower {
         self.root(parts, delivery_parts, addrs);
     }
 
+    fn directory(&mut self, passwords: Arc<dyn PasswordSource>) -> Addr<DirectoryActor> {
+        let throttle = Arc::clone(&self.trunk.throttle);
+        let (limits, machine) = (self.limits.clone(), self.machine.clone());
+        self.branch(Rank::Directory, "DirectoryActor".into(), move || {
+            DirectoryActor::new(passwords, throttle, &limits, machine)
+        })
+    }
+
+    fn sweeper(&mut self, parts: SweeperParts) -> Addr<SweeperActor> {
+        let limits = self.limits.clone();
+        self.branch(Rank::Sweeper, "SweeperActor".into(), move || {
+            SweeperActor::new(parts, &limits)
+        })
+    }
+
     fn mailboxes(
         &mut self,
         store: &Arc<dyn MaildropStore>,
@@ -214,6 +239,7 @@ impl Grower {
             store: Arc::clone(store),
             upkeep: self.trunk.upkeep.subscribe(),
             waiting_max: self.limits.mailbox_waiting_max,
+            machine: self.machine.clone(),
             log: log.clone(),
         };
         let (limits, places) = (self.limits.clone(), Arc::clone(&self.places));
@@ -247,6 +273,7 @@ impl Grower {
             store: Arc::clone(store),
             directory: Arc::clone(directory),
             mailboxes: mailboxes.clone(),
+            machine: self.machine.clone(),
             log: log.clone(),
         });
         let parts = Arc::clone(&shared);
@@ -328,7 +355,7 @@ impl Grower {
         let (trunk, sessions) = (Arc::clone(&self.trunk), addrs.sessions.clone());
         let reports = root_reports(&self.trunk);
         let make = move || RootSupervisor::new(trunk, sessions);
-        let root = start_child(cradle, &Place::Here, spec, &self.trunk.token, make, reports);
+        let root = start_child(cradle, &self.here, spec, &self.trunk.token, make, reports);
         let branches = std::mem::take(&mut self.branches);
         let grown = Grown {
             root,

@@ -11,6 +11,7 @@ mod directory;
 mod grow;
 mod limits;
 mod listener;
+mod machine;
 mod mailbox;
 mod protocol_log;
 mod refusal;
@@ -27,6 +28,7 @@ mod upkeep;
 
 pub use delivery::{Lmtp, LmtpAddress, LmtpPeer, LmtpRules, LmtpSocket};
 pub use limits::Limits;
+pub use machine::{Machine, Simulation};
 pub use protocol_log::{LoggedSession, ProtocolLog};
 pub use refusal::{RefusalNote, Rule};
 pub use relay::{Dialer, Dialing, Site, SiteLimits, SiteSecurity, Sites};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mailroost_protocol::RefusalId;
 
-use crate::clock;
+use crate::Machine;
 
 /// Of a name that a client made up, no more characters than this are shown.
 const NAME_CHARACTERS_MAX: usize = 128;
@@ -175,14 +175,16 @@ pub(crate) struct Refused<'a> {
 /// The last refusals. They live above all actors.
 pub(crate) struct Refusals {
     most: usize,
+    machine: Machine,
     /// The oldest first.
     notes: Mutex<VecDeque<RefusalNote>>,
 }
 
 impl Refusals {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, machine: Machine) -> Self {
         Self {
             most,
+            machine,
             notes: Mutex::default(),
         }
     }
@@ -190,7 +192,7 @@ impl Refusals {
     /// An id that nobody has.
     pub(crate) fn fresh_id(&self) -> RefusalId {
         // Without randomness ids still differ by their time, which is all that sorting needs.
-        RefusalId::new(clock::wall_millis(), getrandom::u64().unwrap_or_default())
+        RefusalId::new(self.machine.wall_millis(), self.machine.chance())
     }
 
     /// Writes the line, and keeps what is to be known of it.
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn the_last_ones_are_kept_and_the_first_ones_forgotten() {
         let (refusals, log) = (
-            Refusals::new(3),
+            Refusals::new(3, Machine::Real),
             slog::Logger::root(slog::Discard, slog::o!()),
         );
         let ids: Vec<_> = (0..5).map(|random| RefusalId::new(1, random)).collect();
@@ -292,7 +294,7 @@ mod tests {
 
     #[test]
     fn ids_are_fresh() {
-        let refusals = Refusals::new(3);
+        let refusals = Refusals::new(3, Machine::Real);
         assert_ne!(refusals.fresh_id(), refusals.fresh_id());
     }
 }

@@ -25,8 +25,8 @@ use crate::supervise::Crash;
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::trunk::{Grown, Trunk};
 use crate::{
-    Limits, Lmtp, LmtpAddress, LmtpPeer, LmtpRules, ProtocolLog, RefusalNote, Sites, Terms, Upkeep,
-    clock,
+    Limits, Lmtp, LmtpAddress, LmtpPeer, LmtpRules, Machine, ProtocolLog, RefusalNote, Sites,
+    Terms, Upkeep, clock,
 };
 
 /// What the tree is made of, all of it values.
@@ -58,6 +58,8 @@ pub struct Blueprint {
     /// Arbiters (threads) for sessions and mailboxes. With 0 everything runs on the arbiter
     /// that starts the tree, as a test on a paused clock needs it.
     pub workers: usize,
+    /// What it runs on.
+    pub machine: Machine,
     /// Where to log.
     pub log: slog::Logger,
 }

@@ -144,6 +144,7 @@ impl Trunk {
             deliveries.population().empty().await;
         };
         tokio::select! {
+            biased;
             () = self.impatience.cancelled() => {}
             () = tokio::time::sleep(patience) => {}
             () = all_gone => {}

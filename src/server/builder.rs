@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Lmtp, ProtocolLog, TreeHandle, Upkeep};
+use mailroost_actors::{Binding, Blueprint, Lmtp, Machine, ProtocolLog, TreeHandle, Upkeep};
 use mailroost_auth::{AnyHash, Argon2id, HashError, Mechanism, PasswordSource, Throttle};
 use mailroost_protocol::Policy;
 use mailroost_storage::{Directory, MaildropStore};
@@ -198,6 +198,7 @@ impl ServerBuilder {
             bindings,
             lmtp,
             workers: self.workers.unwrap_or_else(|| workers_of(&config)),
+            machine: Machine::Real,
             log: log.clone(),
         };
         let tree = TreeHandle::start(blueprint).map_err(StartError::Tree)?;

@@ -1,7 +1,7 @@
 //! The LMTP connections that are alive. It lives above their supervisor, so that its death
 //! loses nobody.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ use crate::supervise::{Child, Member, Population};
 pub(crate) struct Connections {
     next: AtomicU64,
     closed: AtomicBool,
-    alive: Mutex<HashMap<u64, Entry>>,
+    alive: Mutex<BTreeMap<u64, Entry>>,
     population: Population,
 }
 
@@ -83,12 +83,12 @@ impl Connections {
         }
     }
 
-    /// A copy, so that nobody who ends waits for what is done with them.
+    /// In the order in which they came. A copy, so that nobody who ends waits for what is done with them.
     fn all(&self) -> Vec<Entry> {
         self.lock().values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
         self.alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

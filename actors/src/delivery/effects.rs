@@ -44,7 +44,9 @@ impl Effects {
             LmtpEffect::Resolve { path, names } => self.resolve(&path, names, sender).await,
             LmtpEffect::Begin => {
                 self.incoming = None;
-                match Incoming::begin(Arc::clone(&self.parts.store)).await {
+                match Incoming::begin(Arc::clone(&self.parts.store), self.parts.machine.clone())
+                    .await
+                {
                     Ok(incoming) => {
                         self.incoming = Some(incoming);
                         self.messages += 1;
@@ -77,7 +79,7 @@ impl Effects {
 
     async fn resolve(&self, path: &Path, names: Vec<String>, sender: &str) -> LmtpOutcome {
         let directory = Arc::clone(&self.parts.directory);
-        let found = blocking(move || {
+        let found = blocking(&self.parts.machine, move || {
             for name in names {
                 // What no user can be called is nobody's name.
                 let Ok(name) = UserName::new(&name) else {

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use mailroost_protocol::lmtp::{Recipient, Trace};
 use mailroost_storage::{
@@ -40,9 +39,8 @@ pub(super) async fn fan_out(
     trace: &Arc<Trace>,
     id: &str,
 ) -> Vec<Arc<Delivered>> {
-    let received_secs = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let machine = &parts.machine;
+    let received_secs = machine.now_secs();
     let mut answers: HashMap<u64, Arc<Delivered>> = HashMap::new();
     let firsts = first_of_each_maildrop(recipients);
     for batch in firsts.chunks(AT_ONCE_MAX) {
@@ -50,7 +48,7 @@ pub(super) async fn fan_out(
             let (parts, recipients) = (Arc::clone(parts), Arc::clone(recipients));
             let (trace, id, batch) = (Arc::clone(trace), id.to_owned(), batch.to_vec());
             let upkeep = Arc::clone(&parts.upkeep.borrow());
-            blocking(move || {
+            blocking(machine, move || {
                 let copies = batch.iter().map(|place| {
                     let recipient = &recipients[*place];
                     let lines = trace.lines(&recipient.path, &id, received_secs);

@@ -8,6 +8,8 @@ use mailroost_storage::{
     MaildropStore, SharedBody, StagedBody, Staging, StoreError, StoreErrorKind,
 };
 
+use crate::Machine;
+
 /// Octets that are written at once. Nothing is read meanwhile, so this and what was read last is
 /// all that a connection holds of a message.
 const PIECE_OCTETS: usize = 256 * 1024;
@@ -17,17 +19,22 @@ pub(super) struct Incoming {
     /// Lent to a blocking thread while it writes.
     body: Option<Box<dyn StagedBody>>,
     piece: Vec<u8>,
+    machine: Machine,
     /// Octets so far.
     pub(super) octets: u64,
 }
 
 impl Incoming {
     /// Makes a place for a message.
-    pub(super) async fn begin(store: Arc<dyn MaildropStore>) -> Result<Self, StoreError> {
-        let body = blocking(move || store.stage(Staging::default())).await?;
+    pub(super) async fn begin(
+        store: Arc<dyn MaildropStore>,
+        machine: Machine,
+    ) -> Result<Self, StoreError> {
+        let body = blocking(&machine, move || store.stage(Staging::default())).await?;
         Ok(Self {
             body: Some(body),
             piece: Vec::new(),
+            machine,
             octets: 0,
         })
     }
@@ -40,7 +47,7 @@ impl Incoming {
             return Ok(());
         }
         let (mut body, piece) = (self.take_body()?, std::mem::take(&mut self.piece));
-        let (body, mut piece) = blocking(move || {
+        let (body, mut piece) = blocking(&self.machine, move || {
             body.write_all(&piece).map_err(store_error)?;
             Ok((body, piece))
         })
@@ -54,7 +61,7 @@ impl Incoming {
     /// The message is complete: its octets are durable, and nobody has it yet.
     pub(super) async fn finish(mut self) -> Result<Box<dyn SharedBody>, StoreError> {
         let (mut body, piece) = (self.take_body()?, std::mem::take(&mut self.piece));
-        blocking(move || {
+        blocking(&self.machine, move || {
             body.write_all(&piece).map_err(store_error)?;
             body.finish_shared()
         })
@@ -70,18 +77,19 @@ impl Incoming {
 impl Drop for Incoming {
     /// A file is unlinked, which may block.
     fn drop(&mut self) {
-        if let (Some(body), Ok(runtime)) = (self.body.take(), tokio::runtime::Handle::try_current())
+        if let (Some(body), Ok(_inside)) = (self.body.take(), tokio::runtime::Handle::try_current())
         {
-            drop(runtime.spawn_blocking(move || drop(body)));
+            drop(self.machine.blocking(move || drop(body)));
         }
     }
 }
 
 /// Runs a call of the store on a thread that may block. One that panics is an error like others.
 pub(super) async fn blocking<R: Send + 'static>(
+    machine: &Machine,
     call: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
-    let called = tokio::task::spawn_blocking(call).await;
+    let called = machine.blocking(call).await;
     called.unwrap_or_else(|panicked| {
         Err(StoreError::new(
             StoreErrorKind::Io,

@@ -28,7 +28,7 @@ use crate::mailbox::MailboxSupervisor;
 use crate::session::Signals;
 use crate::supervise::{Crash, Member};
 use crate::tls::BoxedIo;
-use crate::{Limits, Upkeep};
+use crate::{Limits, Machine, Upkeep};
 pub(crate) use connections::Connections;
 pub(crate) use listener::{LmtpListenerActor, LmtpListenerParts, SharedSocket};
 pub use rules::{Lmtp, LmtpAddress, LmtpPeer, LmtpRules, LmtpSocket};
@@ -43,6 +43,7 @@ pub(crate) struct DeliveryParts {
     pub(crate) store: Arc<dyn MaildropStore>,
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) mailboxes: Addr<MailboxSupervisor>,
+    pub(crate) machine: Machine,
     pub(crate) log: slog::Logger,
 }
 

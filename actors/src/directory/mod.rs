@@ -11,7 +11,7 @@ use mailroost_auth::{
 };
 
 use crate::supervise::Crash;
-use crate::{Limits, clock};
+use crate::{Limits, Machine, clock};
 pub(crate) use queue::NoTurn;
 use queue::Queue;
 
@@ -61,6 +61,7 @@ pub(crate) struct DirectoryActor {
     source: Arc<dyn PasswordSource>,
     throttle: Arc<Throttle>,
     queue: Queue,
+    machine: Machine,
 }
 
 impl DirectoryActor {
@@ -68,11 +69,13 @@ impl DirectoryActor {
         source: Arc<dyn PasswordSource>,
         throttle: Arc<Throttle>,
         limits: &Limits,
+        machine: Machine,
     ) -> Self {
         Self {
             source,
             throttle,
             queue: Queue::new(limits),
+            machine,
         }
     }
 
@@ -86,10 +89,11 @@ impl DirectoryActor {
         let line = self.throttle.line_of(attempt.address());
         let turn = self.queue.enter(line);
         let (source, throttle) = (Arc::clone(&self.source), Arc::clone(&self.throttle));
+        let machine = self.machine.clone();
         Box::pin(async move {
             let turn = turn.await.map_err(NotChecked::NoTurn)?;
             let watched = Watched::new(source, throttle, attempt, clock::now());
-            let checked = tokio::task::spawn_blocking(move || {
+            let checked = machine.blocking(move || {
                 let result = check(&watched);
                 // The turn is held until the check is done, whoever waits for it; and given back
                 // elsewhere, so that the next one finds this thread idle and needs no new one.

@@ -26,7 +26,7 @@ use mailroost_storage::{
 use tokio::sync::{oneshot, watch};
 
 use crate::supervise::Crash;
-use crate::{MaildropContents, Retained, TreeError, Upkeep};
+use crate::{Machine, MaildropContents, Retained, TreeError, Upkeep};
 use desk::{Desk, Job};
 use kept::Kept;
 pub(crate) use kept::{AccessLock, Maildrops};
@@ -44,6 +44,7 @@ pub(crate) struct MailboxParts {
     pub(crate) store: Arc<dyn MaildropStore>,
     pub(crate) upkeep: watch::Receiver<Arc<Upkeep>>,
     pub(crate) waiting_max: usize,
+    pub(crate) machine: Machine,
     pub(crate) log: slog::Logger,
 }
 
@@ -110,8 +111,8 @@ impl MailboxActor {
                 Some(desk) => Ok(desk),
                 None => Err(kept.pass_the_gate().await),
             };
-            let worked =
-                tokio::task::spawn_blocking(move || desk::work(place, parts, maildrop, jobs));
+            let machine = parts.machine.clone();
+            let worked = machine.blocking(move || desk::work(place, parts, maildrop, jobs));
             worked.await
         };
         ctx.spawn(

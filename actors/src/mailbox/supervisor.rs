@@ -1,6 +1,6 @@
 //! Makes a mailbox on first use, keeps the books of them, and never lets a maildrop have two.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub(crate) struct MailboxSupervisor {
     tree: CancellationToken,
     /// Ends the mailboxes of this incarnation.
     mine: CancellationToken,
-    mailboxes: HashMap<MaildropId, Entry>,
+    mailboxes: BTreeMap<MaildropId, Entry>,
     generation: u64,
 }
 
@@ -63,7 +63,7 @@ impl MailboxSupervisor {
         tree: CancellationToken,
     ) -> Self {
         let mine = tree.child_token();
-        let mailboxes = HashMap::new();
+        let mailboxes = BTreeMap::new();
         Self {
             parts,
             limits,

@@ -10,7 +10,6 @@ use mailroost_storage::{
 };
 
 use super::desk::Desk;
-use crate::clock;
 use crate::upkeep::{Crossing, Load, Retained, Retention, Terms};
 
 /// Messages that retention removes in one step; then others who want the maildrop have their
@@ -46,7 +45,7 @@ impl Desk {
         by: Option<Box<str>>,
     ) -> Result<usize, StoreError> {
         let removal = Removal {
-            at_secs: clock::now_secs(),
+            at_secs: self.parts.machine.now_secs(),
             session: by,
             keep: self.parts.upkeep.borrow().recoverable_secs > 0,
         };
@@ -61,7 +60,7 @@ impl Desk {
         retention: Retention,
         dry_run: bool,
     ) -> Result<Retained, StoreError> {
-        let now_secs = clock::now_secs();
+        let now_secs = self.parts.machine.now_secs();
         let due = self.maildrop.messages().iter();
         let mut due = due.filter(|message| retention.is_over(message, now_secs));
         if dry_run {
@@ -103,7 +102,7 @@ impl Desk {
             more.messages += 1;
         }
         terms.admit(before, more)?;
-        let undeleted = self.maildrop.undelete(ids, clock::now_secs())?;
+        let undeleted = self.maildrop.undelete(ids, self.parts.machine.now_secs())?;
         self.warn(terms, before);
         Ok(undeleted)
     }
@@ -155,7 +154,7 @@ impl Desk {
                 of,
                 used,
                 limit,
-                at_secs: clock::now_secs(),
+                at_secs: self.parts.machine.now_secs(),
             }),
             None if self.maildrop.quota_warned() => self.maildrop.set_quota_warned(false),
             None => Ok(()),

@@ -8,6 +8,7 @@ use mailroost_protocol::wire::transparency::MessageEncoder;
 use mailroost_storage::{Body, BodySource, MessageId, StoreError, StoreErrorKind};
 
 use super::run::Line;
+use crate::Machine;
 
 /// Octets read at once. Larger chunks gain nothing measurable over loopback.
 const CHUNK_OCTETS: u64 = 64 * 1024;
@@ -24,10 +25,11 @@ pub(super) struct OpenBody {
 
 /// Opens a message and reads its first chunk, away from the threads that serve sockets.
 pub(super) async fn open(
+    machine: &Machine,
     bodies: Arc<dyn BodySource>,
     message: MessageId,
 ) -> Result<OpenBody, StoreError> {
-    blocking(move || {
+    blocking(machine, move || {
         let mut body = bodies.open(message)?;
         let octets = body.facts().octets.clamp(1, CHUNK_OCTETS);
         let octets = usize::try_from(octets).expect("a chunk's size fits into a usize");
@@ -75,7 +77,7 @@ pub(super) async fn send(
         }
         // What follows a short first chunk is a longer wait: let the peer have what there is.
         line.write(&[]).await?;
-        (body, buffer, filled) = blocking(move || {
+        (body, buffer, filled) = blocking(line.machine(), move || {
             let filled = body.read(&mut buffer)?;
             Ok((body, buffer, filled))
         })
@@ -87,9 +89,10 @@ pub(super) async fn send(
 }
 
 async fn blocking<R: Send + 'static>(
+    machine: &Machine,
     call: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
-    match tokio::task::spawn_blocking(call).await {
+    match machine.blocking(call).await {
         Ok(done) => done,
         Err(panicked) => Err(StoreError::caused_by(
             StoreErrorKind::Io,

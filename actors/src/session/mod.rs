@@ -38,7 +38,7 @@ use crate::relay::Sites;
 use crate::supervise::Crash;
 use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
 use crate::tls::{BoxedIo, TlsAcceptor};
-use crate::{Limits, ProtocolLog, Security};
+use crate::{Limits, Machine, ProtocolLog, Security};
 use account::Account;
 pub(crate) use admission::{Admission, Crowded, Place};
 pub(crate) use registry::{OpenedMark, Registry};
@@ -60,6 +60,7 @@ pub(crate) struct SessionParts {
     pub(crate) timer: Addr<TimerActor>,
     pub(crate) mechanisms: Vec<Arc<dyn Mechanism>>,
     pub(crate) offers: Arc<[MechanismOffer]>,
+    pub(crate) machine: Machine,
     pub(crate) log: slog::Logger,
 }
 

@@ -1,6 +1,6 @@
 //! The sessions that are alive. It lives above the supervisor, so its death loses nobody.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::supervise::{Child, Member, Population};
 pub(crate) struct Registry {
     next: AtomicU64,
     closed: AtomicBool,
-    sessions: Mutex<HashMap<u64, Arc<Entry>>>,
+    sessions: Mutex<BTreeMap<u64, Arc<Entry>>>,
     population: Population,
 }
 
@@ -86,7 +86,7 @@ impl Registry {
         self.lock().remove(&number);
     }
 
-    /// All that are alive now. A copy, so that nobody who ends waits for what is done with them.
+    /// All that are alive now, in the order in which they came. A copy, so that nobody who ends waits for what is done with them.
     pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         self.lock().values().cloned().collect()
     }
@@ -102,7 +102,7 @@ impl Registry {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use super::{SessionParts, Signals, Start, Wire};
 use crate::protocol_log::Recorder;
 use crate::timer::Activity;
 use crate::tls::{BoxedIo, TlsAcceptor, TlsConnection};
-use crate::{Security, clock};
+use crate::{Machine, Security, clock};
 
 /// After which an idle session's output buffer is given back: most replies fit into it.
 const KEPT_OCTETS: usize = 512;
@@ -150,6 +150,11 @@ impl Line<'_> {
     /// All octets to the client, those that wait included.
     fn octets_out(&self) -> u64 {
         self.sent + self.out.len() as u64
+    }
+
+    /// What the session runs on.
+    pub(super) fn machine(&self) -> &Machine {
+        &self.parts.machine
     }
 
     /// Writes `out`, then `after`, and lets go of a large buffer.

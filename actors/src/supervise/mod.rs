@@ -22,6 +22,8 @@ use actix_rt::ArbiterHandle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::machine::{InTurn, Simulation};
+
 pub(crate) use back_off::BackOff;
 pub(crate) use budget::Budget;
 pub(crate) use death_watch::{DeathWatch, Exit, notify};
@@ -50,23 +52,32 @@ pub(crate) struct ChildSpec {
 }
 
 /// The thread on which a child lives.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Place {
     /// The arbiter that starts it.
     Here,
     /// Another arbiter.
     Arbiter(ArbiterHandle),
+    /// The arbiter that starts it, in turns that somebody else decides.
+    Simulated(Arc<dyn Simulation>),
 }
 
 impl Place {
     /// Runs `begin` there. Returns false if that arbiter has ended.
     pub(crate) fn run(&self, begin: impl FnOnce() + Send + 'static) -> bool {
         match self {
-            Self::Here => {
+            Self::Here | Self::Simulated(_) => {
                 begin();
                 true
             }
             Self::Arbiter(arbiter) => arbiter.spawn_fn(begin),
+        }
+    }
+
+    fn simulation(&self) -> Option<Arc<dyn Simulation>> {
+        match self {
+            Self::Here | Self::Arbiter(_) => None,
+            Self::Simulated(simulation) => Some(Arc::clone(simulation)),
         }
     }
 }
@@ -155,10 +166,18 @@ where
     };
     let watch = DeathWatch::new(child.gone.clone(), reports.ended);
     let held = child.clone();
+    let simulation = place.simulation();
     // If the arbiter has ended, `watch` is dropped with the closure and tells the parent.
     place.run(move || {
         let fut = Box::pin(Context::with_receiver(cradle.0).into_future(make()));
-        actix_rt::spawn(drive(fut, spec, held, reports.restarted, watch));
+        let driven = drive(fut, spec, held, reports.restarted, watch);
+        match simulation {
+            None => actix_rt::spawn(driven),
+            Some(simulation) => actix_rt::spawn(InTurn {
+                fut: Box::pin(driven),
+                simulation,
+            }),
+        };
     });
     child
 }
@@ -193,6 +212,7 @@ async fn drive<A>(
             }
             restarted(Restarted { cause });
             tokio::select! {
+                biased;
                 () = child.stop.cancelled() => break Exit::Stopped,
                 () = tokio::time::sleep(back_off.next(crate::clock::now())) => {}
             }

@@ -12,9 +12,19 @@ use tokio::sync::watch;
 
 use crate::mailbox::{MailboxSupervisor, StopIdleMailboxes};
 use crate::supervise::Crash;
-use crate::{Limits, Upkeep};
+use crate::{Limits, Machine, Upkeep};
 use retention::Rounds;
 pub(crate) use retention::retain;
+
+/// What it looks after, and with what.
+pub(crate) struct SweeperParts {
+    pub(crate) store: Arc<dyn MaildropStore>,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) mailboxes: Addr<MailboxSupervisor>,
+    pub(crate) upkeep: watch::Receiver<Arc<Upkeep>>,
+    pub(crate) machine: Machine,
+    pub(crate) log: slog::Logger,
+}
 
 /// See the file's first lines.
 pub(crate) struct SweeperActor {
@@ -25,14 +35,15 @@ pub(crate) struct SweeperActor {
 }
 
 impl SweeperActor {
-    pub(crate) fn new(
-        store: Arc<dyn MaildropStore>,
-        directory: Arc<dyn Directory>,
-        mailboxes: Addr<MailboxSupervisor>,
-        limits: &Limits,
-        upkeep: watch::Receiver<Arc<Upkeep>>,
-        log: slog::Logger,
-    ) -> Self {
+    pub(crate) fn new(parts: SweeperParts, limits: &Limits) -> Self {
+        let SweeperParts {
+            store,
+            directory,
+            mailboxes,
+            upkeep,
+            machine,
+            log,
+        } = parts;
         let (sweep_every, mailbox_idle) = (limits.sweep_every, limits.mailbox_idle);
         Self {
             store,
@@ -40,6 +51,7 @@ impl SweeperActor {
                 directory,
                 mailboxes,
                 upkeep,
+                machine,
                 log,
             },
             sweep_every,
@@ -57,18 +69,24 @@ impl Actor for SweeperActor {
             drop(sweeper.rounds.mailboxes.try_send(StopIdleMailboxes));
         });
         let log = self.rounds.log.clone();
-        let sweep = sweep(Arc::clone(&self.store), self.sweep_every, log);
+        let machine = self.rounds.machine.clone();
+        let sweep = sweep(Arc::clone(&self.store), self.sweep_every, machine, log);
         ctx.spawn(sweep.into_actor(self));
         ctx.spawn(self.rounds.clone().go_on().into_actor(self));
     }
 }
 
 /// One look after the other, never two at once.
-async fn sweep(store: Arc<dyn MaildropStore>, every: Duration, log: slog::Logger) {
+async fn sweep(
+    store: Arc<dyn MaildropStore>,
+    every: Duration,
+    machine: Machine,
+    log: slog::Logger,
+) {
     loop {
         tokio::time::sleep(every).await;
         let store = Arc::clone(&store);
-        match tokio::task::spawn_blocking(move || store.housekeeping()).await {
+        match machine.blocking(move || store.housekeeping()).await {
             Ok(Ok(done)) if done == Default::default() => {}
             Ok(Ok(done)) => {
                 slog::info!(log, "swept";

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::ask::ask;
 use crate::mailbox::{BorrowMailbox, GiveBack, MailboxActor, MailboxSupervisor, Retain};
-use crate::{Retained, Retention, TreeError, Upkeep, clock};
+use crate::{Machine, Retained, Retention, TreeError, Upkeep, clock};
 
 /// The first round is so long after the start, if not even the interval is that long: whoever
 /// starts a server with wrong ages shall have time to notice.
@@ -24,6 +24,7 @@ pub(super) struct Rounds {
     pub(super) directory: Arc<dyn Directory>,
     pub(super) mailboxes: Addr<MailboxSupervisor>,
     pub(super) upkeep: watch::Receiver<Arc<Upkeep>>,
+    pub(super) machine: Machine,
     pub(super) log: slog::Logger,
 }
 
@@ -39,6 +40,7 @@ impl Rounds {
                 None => began + every.min(FIRST_ROUND_AFTER),
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(next.into()) => {}
                 changed = self.upkeep.changed() => match changed {
                     Ok(()) => continue,
@@ -86,7 +88,7 @@ impl Rounds {
     async fn page(&self, after: Option<UserName>) -> Result<Vec<User>, StoreError> {
         let directory = Arc::clone(&self.directory);
         let list = move || directory.list(after.as_ref(), PAGE_USERS);
-        match tokio::task::spawn_blocking(list).await {
+        match self.machine.blocking(list).await {
             Ok(page) => page,
             Err(panicked) => Err(StoreError::caused_by(
                 StoreErrorKind::Io,

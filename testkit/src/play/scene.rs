@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailroost_actors::tls::TlsAcceptor;
-use mailroost_actors::{Binding, Blueprint, Limits, Lmtp, Security, Sites, TreeHandle, Upkeep};
+use mailroost_actors::{
+    Binding, Blueprint, Limits, Lmtp, Machine, Security, Sites, TreeHandle, Upkeep,
+};
 use mailroost_auth::{AcceptedDomains, Throttle, ThrottleRules};
 use mailroost_storage::{
     Directory as _, MaildropId, MaildropStore as _, MemoryStore, MessageId, NewUser, Staging,
@@ -87,6 +89,7 @@ impl Scene {
             },
             lmtp: Lmtp::default(),
             workers: 0,
+            machine: Machine::Real,
             log: slog::Logger::root(slog::Discard, slog::o!()),
         })?;
         let mut scene = Self {
