@@ -1,11 +1,11 @@
 # The two commands: `make run` tries the server out, `make test` is what CI runs. `make bench`
-# measures it beside other servers.
+# measures it beside other servers; `make fuzz SECONDS=60 TARGET=session` looks for trouble.
 # Both install what is missing on Debian (as root, or through sudo).
 
 # rustup puts cargo there, and not every shell knows.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench rust components
+.PHONY: run test bench fuzz rust components
 
 run: rust
 	@packaging/debian-packages.sh build
@@ -16,12 +16,19 @@ test: rust components
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features gssapi -- -D warnings
 	cargo test --workspace --locked --features gssapi
+	fuzz/run smoke
 
 # As root: each server runs in namespaces of its own. BENCH takes options of `compare --help`.
 bench: rust
 	@packaging/debian-packages.sh bench
 	cargo build --release --locked --features gssapi -p mailroost -p mailroost-benches
 	target/release/compare --out docs $(BENCH)
+
+# TARGET takes several names; without it all are run, one after the other.
+SECONDS ?= 60
+fuzz: rust
+	@packaging/debian-packages.sh fuzz
+	fuzz/run $(SECONDS) $(TARGET)
 
 rust:
 	@command -v cargo >/dev/null || { \

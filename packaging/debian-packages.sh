@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: those that building needs ("build"), those that
-# the tests need as well ("test"), or those that are measured beside ("bench").
+# the tests need as well ("test"), those of the fuzz targets ("fuzz"), or those that are measured
+# beside ("bench").
 set -euo pipefail
 
 # libkrb5-dev and libclang-dev are for the cargo feature gssapi, libpam0g-dev for mailroost-pam.
@@ -20,6 +21,8 @@ ntlm=(winbind gss-ntlmssp python3-gssapi)
 scanners=(testssl.sh nmap)
 # What reads the log.
 banners=(fail2ban)
+# libFuzzer is C++.
+fuzzers=(g++)
 
 # The servers that are compared; two more are unpacked by the benchmark, as they conflict.
 peers=(dovecot-pop3d dovecot-lmtpd courier-base courier-authdaemon courier-authlib-userdb openssl)
@@ -28,11 +31,12 @@ case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
-    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}")
+    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}" "${fuzzers[@]}")
     ;;
+  fuzz) wanted=("${build[@]}" "${fuzzers[@]}") ;;
   bench) wanted=("${build[@]}" "${peers[@]}") ;;
   *)
-    echo "usage: ${0##*/} build|test|bench" >&2
+    echo "usage: ${0##*/} build|test|fuzz|bench" >&2
     exit 64
     ;;
 esac

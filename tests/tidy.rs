@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use mailroost_testkit::transcript::Transcript;
 
 /// Folders with our own Rust files.
-const ROOMS: [&str; 10] = [
-    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "tests",
+const ROOMS: [&str; 11] = [
+    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "fuzz", "tests",
     "examples",
 ];
 
@@ -87,7 +87,7 @@ const LEFT_BEHIND: [(&str, &str); 5] = [
 ];
 
 /// Which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("protocol", &[]),
     ("storage", &[]),
     ("pam", &[]),
@@ -96,6 +96,7 @@ const EDGES: [(&str, &[&str]); 8] = [
     (".", &["protocol", "auth", "storage", "actors"]),
     ("testkit", &["", "protocol", "auth", "storage", "actors"]),
     ("benches", &["auth", "storage"]),
+    ("fuzz", &["", "protocol", "auth", "storage"]),
 ];
 
 /// File names that say nothing.

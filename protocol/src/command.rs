@@ -332,7 +332,7 @@ impl<'a> Arguments<'a> {
     /// where separators are lenient.
     pub(crate) fn remainder(self) -> Result<&'a [u8], CommandError> {
         let rest = match self.separators {
-            Separators::Lenient => self.rest.trim_ascii(),
+            Separators::Lenient => trim_separators(self.rest),
             Separators::SingleSpace => match self.words()? {
                 [first, None, _] => first.unwrap_or_default(),
                 [_, Some(_), _] => return Err(CommandError::TooManyArguments),
@@ -387,6 +387,17 @@ fn separates(separators: Separators, octet: u8) -> bool {
         Separators::Lenient => octet == b' ' || octet == b'\t',
         Separators::SingleSpace => octet == b' ',
     }
+}
+
+/// Without SPACE and TAB at its ends, and with all else: a CR there is part of a name.
+fn trim_separators(octets: &[u8]) -> &[u8] {
+    let is_other = |octet: &u8| !separates(Separators::Lenient, *octet);
+    let begin = octets.iter().position(is_other).unwrap_or(octets.len());
+    let end = octets
+        .iter()
+        .rposition(is_other)
+        .map_or(begin, |last| last + 1);
+    &octets[begin..end]
 }
 
 fn message_number(octets: &[u8]) -> Result<MessageNumber, CommandError> {

@@ -124,6 +124,22 @@ fn after_pass_one_separator_goes_and_the_rest_stays() {
 }
 
 #[test]
+fn a_name_loses_separators_at_its_ends_and_nothing_else() {
+    let table: [(&str, &str); 4] = [
+        ("USER \t a b \t", "a b"),
+        ("USER alice\r", "alice\r"),
+        ("USER \x0calice", "\x0calice"),
+        ("USER \t \r \t", "\r"),
+    ];
+    for (line, expected) in table {
+        let parsed = arguments(line, Separators::Lenient).remainder();
+        assert_eq!(parsed, Ok(expected.as_bytes()), "{line:?}");
+    }
+    let blank = arguments("USER \t ", Separators::Lenient).remainder();
+    assert_eq!(blank, Err(CommandError::ArgumentMissing));
+}
+
+#[test]
 fn debug_shows_no_argument() {
     let command = Command::parse(b"PASS swordfish", Separators::Lenient).unwrap();
     assert!(!format!("{command:?}").contains("swordfish"));

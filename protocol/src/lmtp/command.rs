@@ -161,7 +161,9 @@ fn parameters(rest: &str) -> Result<impl Iterator<Item = &str>, Reply> {
 fn bdat(rest: &str) -> Result<Command, Reply> {
     let (octets, last) = match rest.split_once(' ') {
         None => (rest, false),
-        Some((octets, last)) if last.trim_start().eq_ignore_ascii_case("LAST") => (octets, true),
+        Some((octets, last)) if last.trim_start_matches(' ').eq_ignore_ascii_case("LAST") => {
+            (octets, true)
+        }
         Some(_) => return Err(Reply::BadArguments),
     };
     let octets = parse_decimal(octets.as_bytes()).map_err(|_| Reply::BadArguments)?;

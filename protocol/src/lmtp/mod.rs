@@ -265,12 +265,11 @@ impl LmtpSession {
         self.summary.commands += 1;
         match command {
             Ok(command) => return self.carry_out(command, out),
-            Err((reply, closes)) => {
-                self.object(reply, out);
-                if let Some(reason) = closes {
-                    self.close(reason);
-                }
+            Err((reply, Some(reason))) => {
+                reply.write(out);
+                self.close(reason);
             }
+            Err((reply, None)) => drop(self.object(reply, out)),
         }
         None
     }

@@ -108,6 +108,33 @@ fn a_store_in_trouble_loses_nobody_the_thread() {
 }
 
 #[test]
+fn nothing_but_spaces_may_stand_before_last() {
+    for space in ["\u{a0}", " \u{2003}", " \u{3000}"] {
+        let mut connection = greeted();
+        connection.send(format!("BDAT 4 {space}LAST\r\n").as_bytes());
+        assert_eq!(connection.codes(), [501], "{space:?}");
+        assert_eq!(connection.closed, Some(CloseReason::UnknownChunk));
+    }
+}
+
+#[test]
+fn an_error_that_closes_is_answered_once() {
+    for (line, reason) in [
+        ("NOOP\n", CloseReason::BareLineFeed),
+        ("BDAT x\r\n", CloseReason::UnknownChunk),
+    ] {
+        let mut connection = Connection::new(LmtpPolicy {
+            protocol_errors_max: 1,
+            ..LmtpPolicy::default()
+        });
+        connection.take();
+        connection.send(line.as_bytes());
+        assert_eq!(connection.codes().len(), 1, "{line:?}");
+        assert_eq!(connection.closed, Some(reason));
+    }
+}
+
+#[test]
 fn a_chunk_that_nobody_wants_is_swallowed() {
     let mut connection = Connection::new(LmtpPolicy::default());
     connection.take();
