@@ -23,6 +23,8 @@ scanners=(testssl.sh nmap)
 banners=(fail2ban)
 # libFuzzer is C++.
 fuzzers=(g++)
+# What judges the unit.
+units=(systemd)
 
 # The servers that are compared; two more are unpacked by the benchmark, as they conflict.
 peers=(dovecot-pop3d dovecot-lmtpd courier-base courier-authdaemon courier-authlib-userdb openssl)
@@ -31,7 +33,7 @@ case "${1:-}" in
   build) wanted=("${build[@]}") ;;
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
-    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}" "${fuzzers[@]}")
+    wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}" "${fuzzers[@]}" "${units[@]}")
     ;;
   fuzz) wanted=("${build[@]}" "${fuzzers[@]}") ;;
   bench) wanted=("${build[@]}" "${peers[@]}") ;;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use mailroost_storage::{StoreError, StoreErrorKind};
 
 use crate::config::ConfigError;
+use crate::privileges::PrivilegesError;
 use crate::server::{ServerError, StartError};
 
 /// Why the command line ends.
@@ -166,6 +167,18 @@ impl From<StartError> for Failure {
             | StartError::Upkeep(_) => Status::Config,
             StartError::Tree(_) => Status::OsError,
             StartError::Missing(_) => Status::Software,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<PrivilegesError> for Failure {
+    fn from(error: PrivilegesError) -> Self {
+        let status = match &error {
+            PrivilegesError::RootUnasked | PrivilegesError::Unknown { .. } => Status::Config,
+            PrivilegesError::Become { .. } | PrivilegesError::Owner { .. } => Status::NoPermission,
+            PrivilegesError::Folder { .. } => Status::CannotCreate,
+            PrivilegesError::Required { .. } | PrivilegesError::Refused { .. } => Status::OsError,
         };
         Self::new(status, error.to_string())
     }

@@ -39,6 +39,7 @@
 //! | [`site`] | the way to the servers of other sites |
 //! | [`gssapi`] | whether and why not GSSAPI can be offered |
 //! | [`tls`] | certificates, and TLS by either provider |
+//! | [`privileges`] | what the daemon gives up before it serves |
 //! | [`upkeep`] | quota and retention, from the settings |
 //! | [`control`] | administration of a server, running or not |
 //! | [`daemon`], [`cli`] | the program: signals, command line, exit statuses |
@@ -55,6 +56,7 @@ pub mod logging;
 mod mechanisms;
 mod oauth;
 mod password_sources;
+pub mod privileges;
 pub mod protocol_log;
 pub mod sealing_key;
 pub mod server;

@@ -28,7 +28,8 @@ fn a_file_in_order_is_said_to_be() {
     let place = Place::new();
     let file = place.config();
     let text = run_bare(&["check-config", file.to_str().unwrap()]).text();
-    assert_eq!(text, format!("{}: in order\n", file.display()));
+    let first = format!("{}: in order\nprivileges:\n", file.display());
+    assert!(text.starts_with(&first), "{text}");
 }
 
 #[test]
@@ -50,10 +51,8 @@ fn what_is_printed_is_in_order_and_prints_the_same() {
         "{printed}"
     );
     let again = place.file("printed.toml", &printed);
-    assert_eq!(
-        run_bare(&["check-config", &again]).text(),
-        format!("{again}: in order\n")
-    );
+    let text = run_bare(&["check-config", &again]).text();
+    assert_eq!(text.lines().next(), Some(&*format!("{again}: in order")));
     let reprinted = run_bare(&["print-config", &again]).text();
     assert_eq!(without_origins(&reprinted), without_origins(&printed));
 }

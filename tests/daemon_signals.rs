@@ -4,10 +4,9 @@
 
 mod daemon_program;
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+use std::net::TcpListener;
 
-use daemon_program::{Place, SETTINGS, Signal, certificate};
+use daemon_program::{Place, SETTINGS, Signal, certificate, served_name};
 
 #[test]
 fn sigterm_drains_and_exits_with_0() {
@@ -154,22 +153,6 @@ fn a_listener_can_have_a_certificate_of_its_own() {
         .map(|address| served_name(*address))
         .collect();
     assert_eq!(names, ["shared", "own"]);
-}
-
-/// The common name of the certificate that STLS shows.
-fn served_name(address: SocketAddr) -> String {
-    let address = address.to_string();
-    let output = Command::new("openssl")
-        .args(["s_client", "-starttls", "pop3", "-connect", &address])
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("subject="))
-        .unwrap_or_else(|| panic!("{text}"));
-    line.rsplit('=').next().unwrap().trim().to_owned()
 }
 
 #[test]

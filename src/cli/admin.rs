@@ -11,6 +11,7 @@ use crate::control::{Client, TreeNode, serve_connection};
 use crate::daemon::open_store;
 use crate::exit::{Failure, Status};
 use crate::logging::{Form, Logging};
+use crate::privileges::Plan;
 use crate::server::{Server, blocking};
 
 /// Where the configuration is, if the command line does not say.
@@ -39,6 +40,9 @@ pub(super) fn with_server<T: Send + 'static>(
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
+    let plan = plan(&config)?;
+    plan.prepare()?;
+    plan.assume_user()?;
     // A broken certificate is no reason not to add a user, nor is a site or a source of passwords
     // that cannot be reached, a mechanism that cannot be offered or a protocol log that cannot be
     // kept: there are no sessions.
@@ -80,6 +84,13 @@ pub(super) fn with_server<T: Send + 'static>(
         blocking(move || store.close()).await?;
         done.map_err(|_| Failure::new(Status::Software, "the command panicked"))?
     })
+}
+
+/// Whom the daemon of these settings would become: a command that root runs becomes them too, or
+/// the daemon could not open what it leaves behind.
+pub(super) fn plan(config: &Config) -> Result<Plan, Failure> {
+    // No file is read behind it.
+    Ok(Plan::of(config, Path::new(DEFAULT_CONFIG))?)
 }
 
 /// Whoever has the store does not listen where a daemon would.

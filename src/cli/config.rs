@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::{admin, output};
 use crate::config::Config;
 use crate::exit::{Failure, Status};
+use crate::privileges::Plan;
 
-/// Says in one line what is wrong, or that nothing is.
+/// Says in one line what is wrong; or that nothing is, and what a daemon would give up.
 pub(super) fn check(file: Option<PathBuf>) -> Result<(), Failure> {
     let Some(file) = admin::config_file(file) else {
         return Err(Failure::new(
@@ -14,8 +15,12 @@ pub(super) fn check(file: Option<PathBuf>) -> Result<(), Failure> {
             "no configuration file was named",
         ));
     };
-    Config::load(&file)?;
-    output::text(&format!("{}: in order\n", file.display()))
+    let config = Config::load(&file)?;
+    let privileges = Plan::of(&config, &file)?.lines().join("\n  ");
+    output::text(&format!(
+        "{}: in order\nprivileges:\n  {privileges}\n",
+        file.display()
+    ))
 }
 
 /// Prints what is in effect, and where it came from, as a file that explains itself. What only a start needs is not

@@ -5,27 +5,31 @@ use std::path::PathBuf;
 
 use super::admin;
 use crate::config::{Config, LogForm, LogLevel, LogSettings};
-use crate::daemon::{Daemon, End};
+use crate::daemon::{Daemon, End, Opened};
 use crate::exit::{Failure, Status};
 use crate::gssapi;
 use crate::logging::{Form, Logging};
+use crate::privileges::Plan;
 
 /// Serves until a signal ends it.
 pub(super) fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
-    let file = admin::config_file(file);
-    let config = match &file {
-        Some(file) => Config::load(file)?,
-        None => {
-            let message = "no configuration file; print-config shows what could be in it";
-            return Err(Failure::new(Status::Config, message));
-        }
+    let Some(file) = admin::config_file(file) else {
+        let message = "no configuration file; print-config shows what could be in it";
+        return Err(Failure::new(Status::Config, message));
     };
+    let config = Config::load(&file)?;
     gssapi::enter_environment(&config.auth)
         .map_err(|error| Failure::io("cannot name the keytab to the Kerberos library", &error))?;
+    let opened = Opened::new(&config)?;
+    // Threads keep what they have: there are none before this.
+    let given_up = Plan::of(&config, &file)?.give_up()?;
     let logging = logging(&config.log);
     let log = logging.logger().clone();
     let system = actix::System::new();
-    let end = system.block_on(async move { Daemon::start(config, file, log).await?.run().await });
+    let end = system.block_on(async move {
+        let started = Daemon::start_opened(config, Some(file), opened, Some(given_up), log);
+        started.await?.run().await
+    });
     match end {
         Ok(End::Drained) => Ok(()),
         Ok(End::Cut) => cut(logging),

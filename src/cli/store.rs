@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use mailroost_storage::sled_store::{probe, rebuild, verify};
 use mailroost_storage::{StoreError, StoreErrorKind};
 
-use super::admin::settings;
+use super::admin::{plan, settings};
 use super::options::StoreCommand;
 use super::output::{Output, text};
 use crate::daemon::store_options;
@@ -17,6 +17,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: StoreCommand) -> Result<()
         StoreCommand::Probe { folder } => examine(&folder),
         StoreCommand::Verify => {
             let config = settings(file)?;
+            plan(&config)?.assume_user()?;
             let logging = logging();
             let options = store_options(&config, logging.logger());
             let mut out = Output::new();
@@ -47,6 +48,7 @@ pub(super) fn execute(file: Option<PathBuf>, command: StoreCommand) -> Result<()
         }
         StoreCommand::Rebuild => {
             let config = settings(file)?;
+            plan(&config)?.assume_user()?;
             let logging = logging();
             let options = store_options(&config, logging.logger());
             let rebuilt = rebuild(&config.server.store, &options).map_err(without_a_store)?;

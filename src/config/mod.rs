@@ -13,6 +13,7 @@ mod lmtp;
 mod ntlm;
 mod origin;
 mod print;
+mod privileges;
 mod protocol;
 mod protocol_log;
 mod sasl;
@@ -47,6 +48,7 @@ pub use lmtp::{
     OverQuota, SocketMode, SystemName,
 };
 pub use ntlm::{AllowedV1, CommandLine, NetBiosName, NtlmSection};
+pub use privileges::{PrivilegeSettings, Restriction};
 pub use protocol::{
     Capability, ForeignSite, LoginType, MaildropAccess, OverlongCommand, Profile, ProtocolSettings,
     Separators, SortOrder,
@@ -104,6 +106,8 @@ pub struct Config {
     pub log: LogSettings,
     /// `[protocol_log]`
     pub protocol_log: ProtocolLogSettings,
+    /// `[privileges]`
+    pub privileges: PrivilegeSettings,
 }
 
 impl Default for Config {
@@ -123,6 +127,7 @@ impl Default for Config {
             store: StoreSettings::default(),
             log: LogSettings::default(),
             protocol_log: ProtocolLogSettings::default(),
+            privileges: PrivilegeSettings::default(),
         }
     }
 }
@@ -233,6 +238,7 @@ impl Config {
             ("store", self.store != new.store),
             ("log", self.log != new.log),
             ("protocol_log", self.protocol_log != new.protocol_log),
+            ("privileges", self.privileges != new.privileges),
         ];
         differs
             .into_iter()
@@ -271,7 +277,26 @@ impl Config {
     }
 
     fn resolve_paths(&mut self, folder: &Path) {
-        let resolve = |path: &mut PathBuf| *path = folder.join(&path);
+        self.paths()
+            .for_each(|path: &mut PathBuf| *path = folder.join(&path));
+    }
+
+    /// The files that the settings name and that are read, at the start, at a reload, or whenever
+    /// they are needed. Folders and sockets are not among them.
+    pub(crate) fn files_read(&self) -> Vec<PathBuf> {
+        let mut files = self.clone();
+        files.server.control_socket = None;
+        files.store.high_water_folder = None;
+        files.protocol_log.folder = None;
+        files.lmtp.listener.clear();
+        files.privileges = PrivilegeSettings::default();
+        let store = files.server.store.clone();
+        let named = files.paths().map(|path| path.clone());
+        named.filter(|path| *path != store).collect()
+    }
+
+    /// Every path of the settings that is one of their own files, folders or sockets.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let (server, tls) = (&mut self.server, &mut self.tls);
         let listeners = self.listener.iter_mut().flat_map(|listener| {
             let ListenerSettings {
@@ -314,7 +339,8 @@ impl Config {
         .chain(self.auth.source.iter_mut().flat_map(SourceSettings::paths))
         .flatten()
         .chain([&mut server.store])
-        .for_each(resolve);
+        .chain(&mut self.privileges.readable)
+        .chain(&mut self.privileges.writable)
     }
 
     /// All sections in reading order, as header, documentation and keys.
@@ -378,6 +404,7 @@ impl Config {
             one("store", &self.store),
             one("log", &self.log),
             one("protocol_log", &self.protocol_log),
+            one("privileges", &self.privileges),
         ]);
         sections
     }

@@ -94,7 +94,7 @@ const WRONG: &[(&str, &str)] = &[
         "m.toml:1: zzzzzzzzzzzzzz: unknown section; known: server, listener, tls, certificate, \
          protocol, protocol.texts, site, lmtp, lmtp.listener, quota, retention, limits, auth, \
          auth.source, auth.gssapi, auth.ntlm, auth.throttle, auth.scram, auth.oauth, \
-         auth.external, store, log, protocol_log",
+         auth.external, store, log, protocol_log, privileges",
     ),
     (
         "[quota]\nwarn_percent = 101\n",

@@ -1,5 +1,6 @@
 //! The daemon: sockets, store, server, control socket and signals, from start to end.
 
+mod opened;
 mod signals;
 mod store;
 #[cfg(test)]
@@ -17,10 +18,10 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Security};
 use crate::control::ControlSocket;
 use crate::exit::{Failure, Status};
-use crate::server::{
-    Bound, Server, ServerBuilder, ServerHandle, StartError, bind, bind_lmtp, blocking,
-};
+use crate::privileges::GivenUp;
+use crate::server::{Server, ServerBuilder, ServerHandle, blocking};
 
+pub use opened::Opened;
 use signals::{Signal, Signals};
 pub use store::{open_store, store_options};
 
@@ -47,8 +48,8 @@ pub enum End {
 }
 
 impl Daemon {
-    /// Starts in the order in which things can go wrong for an operator: sockets, store,
-    /// certificates and tree, control socket. With `file`, SIGHUP reads it again.
+    /// Starts with the rights that the program has, and keeps them. With `file`, SIGHUP reads it
+    /// again.
     ///
     /// # Errors
     /// One line for what could not be had; nothing is left running.
@@ -57,23 +58,48 @@ impl Daemon {
         file: Option<PathBuf>,
         log: slog::Logger,
     ) -> Result<Self, Failure> {
+        let opened = Opened::new(&config)?;
+        Self::start_opened(config, file, opened, None, log).await
+    }
+
+    /// Starts in the order in which things can go wrong for an operator: sockets and certificates,
+    /// which are there already, then store, tree, control socket. When all of them are there, the
+    /// rest of what is to be given up is, too.
+    ///
+    /// # Errors
+    /// One line for what could not be had; nothing is left running.
+    pub async fn start_opened(
+        config: Config,
+        file: Option<PathBuf>,
+        opened: Opened,
+        given_up: Option<GivenUp>,
+        log: slog::Logger,
+    ) -> Result<Self, Failure> {
         let no_signals = |error| Failure::io("cannot wait for signals", &error);
         let hangups = signals::hangups().map_err(no_signals)?;
-        let sockets = sockets(&config, &log)?;
+        let Opened {
+            sockets,
+            lmtp_sockets,
+            certificates,
+            without_ipv6,
+        } = opened;
+        for address in without_ipv6 {
+            warn!(log, "no IPv6 on this machine"; "address" => %address);
+        }
         let securities: Vec<_> = sockets
             .iter()
             .map(|bound| bound.listener.security)
             .collect();
-        let lmtp_sockets = bind_lmtp(&config.lmtp.listener)?;
         let store = open_store(&config, &log).await?;
         let builder = Server::builder()
             .config(config.clone())
             .store(store.clone())
             .sockets(sockets)
             .lmtp_sockets(lmtp_sockets)
+            .certificates(certificates)
             .log(log.clone());
         let path = config.server.control_socket();
-        let (server, socket) = match start_server(builder, &path).await {
+        let (server, socket) = match start_server(builder, &path, given_up, &log).await {
             Ok(started) => started,
             Err(failure) => {
                 // Why it did not start comes first.
@@ -215,52 +241,34 @@ impl Daemon {
 async fn start_server(
     builder: ServerBuilder,
     path: &Path,
+    given_up: Option<GivenUp>,
+    log: &slog::Logger,
 ) -> Result<(ServerHandle, ControlSocket), Failure> {
     let server = builder.start().await?;
-    match ControlSocket::bind(path) {
+    let socket = ControlSocket::bind(path)
+        .map_err(|error| Failure::new(Status::OsError, error.to_string()))
+        .and_then(|socket| seal(given_up, log).map(|()| socket));
+    match socket {
         Ok(socket) => Ok((server, socket)),
-        Err(error) => {
+        Err(failure) => {
             server.stop().await;
-            Err(Failure::new(Status::OsError, error.to_string()))
+            Err(failure)
         }
     }
+}
+
+/// The last of what is given up, on all threads; and what there is to say of it.
+fn seal(given_up: Option<GivenUp>, log: &slog::Logger) -> Result<(), Failure> {
+    let Some(mut given_up) = given_up else {
+        return Ok(());
+    };
+    let sealed = given_up.seal();
+    for measure in given_up.measures() {
+        measure.say(log);
+    }
+    Ok(sealed?)
 }
 
 async fn close(store: Arc<SledStore>) -> Result<(), Failure> {
     Ok(blocking(move || store.close()).await?)
-}
-
-/// Binds the listeners. Without IPv6 in the kernel, what is bound to all IPv4 addresses on the
-/// same port is enough.
-fn sockets(config: &Config, log: &slog::Logger) -> Result<Vec<Bound>, StartError> {
-    let mut sockets = Vec::new();
-    for listener in &config.listener {
-        let address = listener.socket_address();
-        match bind(std::slice::from_ref(listener)) {
-            Ok(bound) => sockets.extend(bound),
-            Err(StartError::Bind { source, .. })
-                if address.is_ipv6() && no_ipv6(&source) && ipv4_stands_in(config, address) =>
-            {
-                warn!(log, "no IPv6 on this machine"; "address" => %address);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(sockets)
-}
-
-fn no_ipv6(error: &std::io::Error) -> bool {
-    error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
-        || error.kind() == std::io::ErrorKind::AddrNotAvailable
-}
-
-fn ipv4_stands_in(config: &Config, address: std::net::SocketAddr) -> bool {
-    address.ip().is_unspecified()
-        && config
-            .listener
-            .iter()
-            .map(|listener| listener.socket_address())
-            .any(|other| {
-                other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port()
-            })
 }

@@ -37,6 +37,7 @@ pub struct ServerBuilder {
     sockets: Option<Vec<Bound>>,
     lmtp_sockets: Option<Vec<BoundLmtp>>,
     tls: Option<Arc<dyn TlsAcceptor>>,
+    certificates: Option<Certificates>,
     workers: Option<usize>,
     protocol_log: Option<Arc<dyn ProtocolLog>>,
     log: Option<slog::Logger>,
@@ -126,6 +127,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Certificates that are loaded already: whoever serves may not be able to read them.
+    #[must_use]
+    pub(crate) fn certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates);
+        self
+    }
+
     /// Threads for sessions and mailboxes; with 0 all runs on the caller's arbiter, as a test
     /// with a paused clock needs it.
     #[must_use]
@@ -160,7 +168,8 @@ impl ServerBuilder {
         if let Some(listeners) = self.listeners {
             config.listener = listeners;
         }
-        let (config, hasher, certificates, upkeep) = prepare(config, self.tls).await?;
+        let (config, hasher, certificates, upkeep) =
+            prepare(config, self.tls, self.certificates).await?;
         let bindings = bindings_of(self.sockets, &config, &certificates)?;
         let (lmtp, socket_files) = lmtp_of(self.lmtp_sockets, &config)?;
         let log = self
@@ -225,11 +234,15 @@ impl ServerBuilder {
 async fn prepare(
     config: Config,
     tls: Option<Arc<dyn TlsAcceptor>>,
+    certificates: Option<Certificates>,
 ) -> Result<(Config, Arc<AnyHash>, Certificates, Upkeep), StartError> {
     let prepared = actix_rt::task::spawn_blocking(move || {
         let own = Argon2id::new(config.auth.cost()?)?;
         let hasher = Arc::new(AnyHash::new(own, config.limits.password_checks.size()));
-        let certificates = Certificates::load(tls, &config)?;
+        let certificates = match certificates {
+            Some(loaded) => loaded,
+            None => Certificates::load(tls, &config)?,
+        };
         let upkeep = upkeep(&config)?;
         Ok((config, hasher, certificates, upkeep))
     });

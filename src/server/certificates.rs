@@ -13,7 +13,7 @@ use crate::config::{Config, ListenerSettings, Security};
 use crate::tls::{CertificateFiles, ReloadableAcceptor, TlsSetupError};
 
 /// Who makes TLS on which listener.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     given: Option<Arc<dyn TlsAcceptor>>,
     loaded: Vec<(Source, Arc<ReloadableAcceptor>)>,
 }
@@ -31,7 +31,7 @@ impl Certificates {
     ///
     /// # Errors
     /// One line that names the file.
-    pub(super) fn load(
+    pub(crate) fn load(
         given: Option<Arc<dyn TlsAcceptor>>,
         config: &Config,
     ) -> Result<Self, TlsSetupError> {

@@ -24,6 +24,7 @@ use crate::tls::TlsSetupError;
 use crate::upkeep::UpkeepError;
 
 pub use builder::ServerBuilder;
+pub(crate) use certificates::Certificates;
 pub use handle::{Reloaded, ServerHandle};
 pub use intake::{blocking, stage};
 pub use lmtp::{BoundLmtp, bind_lmtp};

@@ -33,10 +33,16 @@ argon2_memory = 7168
 argon2_passes = 1
 ";
 
+const STAY_ROOT: &str = "
+[privileges]
+user = \"root\"
+";
+
 /// A folder with a configuration, and a store once there is something in it.
 pub struct Place {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    program: PathBuf,
 }
 
 /// How a run of the program ended.
@@ -86,18 +92,33 @@ impl Place {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
             environment: Vec::new(),
+            program: env!("CARGO_BIN_EXE_mailroost").into(),
         };
         place.configure(settings);
         place
     }
 
+    /// Tests may be run by root, and say so where they do not say whom to become.
     pub fn configure(&self, settings: &str) {
-        std::fs::write(self.config(), settings).unwrap();
+        let told = settings.contains("[privileges]");
+        let privileges = if told { "" } else { STAY_ROOT };
+        std::fs::write(self.config(), format!("{settings}{privileges}")).unwrap();
     }
 
     /// What the program sees beside the environment of the test.
     pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
         self.environment = environment;
+    }
+
+    /// Opens the folder to everybody, and has a copy of the program in it run from now on: another
+    /// user may have no way to where it was built.
+    pub fn open_to_all(&mut self) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = self.folder.path();
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let copy = folder.join("mailroost");
+        std::fs::copy(&self.program, &copy).unwrap();
+        self.program = copy;
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -133,7 +154,7 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program();
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.config()).args(arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -167,6 +188,7 @@ impl Place {
                 Some("ready") => return daemon,
                 _ => {}
             }
+            daemon.said.push(line);
         }
         panic!("the daemon ended before it was ready: {:?}", daemon.wait());
     }
@@ -191,6 +213,7 @@ impl Place {
             log,
             addresses: Vec::new(),
             lmtp: Vec::new(),
+            said: Vec::new(),
         }
     }
 }
@@ -207,6 +230,8 @@ pub struct Daemon {
     pub addresses: Vec<SocketAddr>,
     /// Where it takes messages over LMTP: addresses and paths.
     pub lmtp: Vec<String>,
+    /// What it logged until it was ready.
+    pub said: Vec<serde_json::Value>,
 }
 
 impl Daemon {
@@ -330,4 +355,20 @@ pub fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     std::fs::write(&certificate, signed.certificate).unwrap();
     std::fs::write(&key, signed.key.as_bytes()).unwrap();
     (certificate, key)
+}
+
+/// The common name of the certificate that STLS shows.
+pub fn served_name(address: SocketAddr) -> String {
+    let address = address.to_string();
+    let output = Command::new("openssl")
+        .args(["s_client", "-starttls", "pop3", "-connect", &address])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("subject="))
+        .unwrap_or_else(|| panic!("{text}"));
+    line.rsplit('=').next().unwrap().trim().to_owned()
 }

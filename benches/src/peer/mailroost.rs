@@ -135,6 +135,9 @@ port = 20024
 
 [log]
 level = "warning"
+
+[privileges]
+user = "root"
 "#,
             folder = folder.display(),
         );
