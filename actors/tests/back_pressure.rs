@@ -11,6 +11,15 @@ use fixture::{Client, Fixture, deliver};
 
 #[actix::test]
 async fn a_peer_that_does_not_read_makes_the_server_stop_reading_and_is_cut() {
+    stops_reading_and_cuts(false).await;
+}
+
+#[actix::test]
+async fn a_message_in_memory_is_not_read_any_further_for_such_a_peer() {
+    stops_reading_and_cuts(true).await;
+}
+
+async fn stops_reading_and_cuts(in_memory: bool) {
     tokio::time::pause();
     let mut fixture = Fixture::new();
     let alice = fixture.user("alice", 0);
@@ -21,7 +30,10 @@ async fn a_peer_that_does_not_read_makes_the_server_stop_reading_and_is_cut() {
         alice,
         &[b"Subject: large\r\n\r\n".as_slice(), &body].concat(),
     );
-    let probe = fixture.probe(Probe::default());
+    let probe = fixture.probe(Probe {
+        in_memory: Box::new(move |_| in_memory),
+        ..Probe::default()
+    });
     let write_stall = fixture.limits.write_stall;
     let tree = fixture.start();
     let mut client = Client::connect_with(&tree, 4096).await;

@@ -45,7 +45,7 @@ fn encoded(chunks: &[&[u8]], lines: Option<u64>, header: usize, dot_lines: bool)
             break;
         }
     }
-    encoder.finish(&mut wire);
+    wire.extend_from_slice(encoder.end());
     wire
 }
 

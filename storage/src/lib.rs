@@ -24,8 +24,8 @@ pub use directory::{
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use maildrop_store::{
-    Body, BodySource, Delivery, Housekeeping, MaildropStore, OwnedMaildrop, Purged, Removal,
-    SharedBody, StagedBody, Staging,
+    Body, BodySource, Delivery, Housekeeping, MaildropStore, OpenedNow, OwnedMaildrop, Purged,
+    Removal, SharedBody, StagedBody, Staging,
 };
 pub use memory::MemoryStore;
 pub use message::{BodyFacts, DeletedRecord, MaildropId, MessageId, MessageRecord, Usage};

@@ -219,6 +219,24 @@ pub trait BodySource: Send + Sync {
     /// `Gone` if the message was removed, `Corrupt` if it is missing, cut or not what was
     /// written, `Io`.
     fn open(&self, message: MessageId) -> Result<Box<dyn Body>, StoreError>;
+
+    /// Opens a body and reads as much of it as `buffer` takes, for a caller that must not wait:
+    /// only what is in memory is looked at. `None` whenever that does not do, whatever the
+    /// reason: [`Self::open`] then finds out.
+    fn open_now(&self, message: MessageId, buffer: &mut [u8]) -> Option<OpenedNow> {
+        let _ = (message, buffer);
+        None
+    }
+}
+
+/// A body that was opened without waiting, and how much of it was read.
+pub struct OpenedNow {
+    /// What is known of it.
+    pub facts: BodyFacts,
+    /// Octets of it at the beginning of the buffer.
+    pub filled: usize,
+    /// Reads what follows them; `None` if nothing does.
+    pub rest: Option<Box<dyn Body>>,
 }
 
 /// An open body: octets as RETR sends them, before transparency.
@@ -231,6 +249,13 @@ pub trait Body: Send {
     /// # Errors
     /// `Corrupt` if it ends before `facts().octets`, `Io`.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// The same for a caller that must not wait. `None` if nothing of it is in memory, or that
+    /// cannot be known: [`Self::read`] goes on from here.
+    fn read_now(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let _ = buffer;
+        None
+    }
 
     /// The file and the offset in octets of the body in it, where there is one.
     fn file(&self) -> Option<(&File, u64)> {

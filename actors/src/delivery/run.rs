@@ -105,7 +105,7 @@ impl Driver {
         }
         let stall = self.parts.limits.write_stall;
         self.stream
-            .write_both(&self.out, &[], stall)
+            .write_all([&self.out], stall)
             .await
             .map_err(cut)?;
         self.stream.flush(stall).await.map_err(cut)?;

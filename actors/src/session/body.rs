@@ -1,103 +1,123 @@
 //! From a body to the connection, in bounded chunks and with back-pressure: the next chunk is
 //! read when the last one has left.
+//!
+//! What is in memory already is read on the thread that serves the socket, which takes a few
+//! microseconds; for anything else a thread that may wait for a disk is asked.
 
 use std::io;
 use std::sync::Arc;
 
 use mailroost_protocol::wire::transparency::MessageEncoder;
-use mailroost_storage::{Body, BodySource, MessageId, StoreError, StoreErrorKind};
+use mailroost_storage::{
+    Body, BodyFacts, BodySource, MessageId, OpenedNow, StoreError, StoreErrorKind,
+};
 
+use super::chunk::Chunk;
 use super::run::Line;
 use crate::Machine;
 
-/// Octets read at once. Larger chunks gain nothing measurable over loopback.
-const CHUNK_OCTETS: u64 = 64 * 1024;
-/// A chunk up to this size is copied behind what is in the output buffer already, so that the
-/// replies to pipelined commands leave together.
-const COPIED_OCTETS_MAX: usize = 4 * 1024;
-
 /// A message that was opened, and its first chunk.
 pub(super) struct OpenBody {
-    body: Box<dyn Body>,
-    buffer: Vec<u8>,
+    facts: BodyFacts,
+    chunk: Chunk,
+    /// Octets of the message in the chunk.
     filled: usize,
+    /// What gives the next ones, if there are any.
+    rest: Option<Box<dyn Body>>,
 }
 
-/// Opens a message and reads its first chunk, away from the threads that serve sockets.
+/// Opens a message and reads its first chunk.
 pub(super) async fn open(
     machine: &Machine,
-    bodies: Arc<dyn BodySource>,
+    bodies: &Arc<dyn BodySource>,
     message: MessageId,
 ) -> Result<OpenBody, StoreError> {
-    blocking(machine, move || {
-        let mut body = bodies.open(message)?;
-        let octets = body.facts().octets.clamp(1, CHUNK_OCTETS);
-        let octets = usize::try_from(octets).expect("a chunk's size fits into a usize");
-        let mut buffer = vec![0; octets];
-        let filled = body.read(&mut buffer)?;
-        Ok(OpenBody {
-            body,
-            buffer,
+    let mut chunk = Chunk::lend();
+    if let Some(opened) = bodies.open_now(message, &mut chunk) {
+        let OpenedNow {
+            facts,
             filled,
-        })
+            rest,
+        } = opened;
+        return Ok(OpenBody {
+            facts,
+            chunk,
+            filled,
+            rest,
+        });
+    }
+    let bodies = Arc::clone(bodies);
+    let (chunk, opened) = away(machine, move || {
+        let opened = bodies.open(message).and_then(|mut body| {
+            let filled = body.read(&mut chunk)?;
+            Ok((body, filled))
+        });
+        (chunk, opened)
     })
-    .await
+    .await?;
+    let (body, filled) = opened?;
+    Ok(OpenBody {
+        facts: body.facts(),
+        chunk,
+        filled,
+        rest: Some(body),
+    })
 }
 
-/// Sends a message after what is in the output buffer. The termination line stays there.
+/// Sends a message after what is in the output buffer; a part of it may stay there.
 pub(super) async fn send(
     message: OpenBody,
     lines: Option<u64>,
     line: &mut Line<'_>,
 ) -> io::Result<()> {
     let OpenBody {
-        mut body,
-        mut buffer,
+        facts,
+        mut chunk,
         mut filled,
+        mut rest,
     } = message;
-    let facts = body.facts();
     let mut encoder = MessageEncoder::new(lines, facts.header_octets, facts.dot_lines);
     let mut scratch = Vec::new();
     let mut left = facts.octets;
     loop {
-        let encoded = encoder.encode(&buffer[..filled], &mut scratch);
-        let complete = encoded.complete;
-        if encoded.octets.len() <= COPIED_OCTETS_MAX {
-            line.out.extend_from_slice(encoded.octets);
-        } else {
-            line.write(encoded.octets).await?;
-        }
-        scratch.clear();
+        let encoded = encoder.encode(&chunk[..filled], &mut scratch);
         left = left.saturating_sub(filled as u64);
-        if complete || left == 0 {
-            break;
+        if encoded.complete || left == 0 {
+            return line.put(encoded.octets, encoder.end()).await;
         }
+        line.put(encoded.octets, b"").await?;
+        let Some(mut body) = rest.take() else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        filled = match body.read_now(&mut chunk) {
+            Some(filled) => filled,
+            None => {
+                // Before the wait, let the peer have what there is.
+                line.write(&[]).await?;
+                let read;
+                (body, chunk, read) = away(line.machine(), move || {
+                    let read = body.read(&mut chunk);
+                    (body, chunk, read)
+                })
+                .await
+                .map_err(io::Error::other)?;
+                read.map_err(io::Error::other)?
+            }
+        };
         if filled == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // What follows a short first chunk is a longer wait: let the peer have what there is.
-        line.write(&[]).await?;
-        (body, buffer, filled) = blocking(line.machine(), move || {
-            let filled = body.read(&mut buffer)?;
-            Ok((body, buffer, filled))
-        })
-        .await
-        .map_err(io::Error::other)?;
+        rest = Some(body);
     }
-    encoder.finish(&mut line.out);
-    Ok(())
 }
 
-async fn blocking<R: Send + 'static>(
+/// Makes a call that may wait for a disk, away from the threads that serve sockets.
+async fn away<R: Send + 'static>(
     machine: &Machine,
-    call: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+    call: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, StoreError> {
-    match machine.blocking(call).await {
-        Ok(done) => done,
-        Err(panicked) => Err(StoreError::caused_by(
-            StoreErrorKind::Io,
-            "the store's reader failed",
-            panicked,
-        )),
-    }
+    machine.blocking(call).await.map_err(|panicked| {
+        let context = "the store's reader failed";
+        StoreError::caused_by(StoreErrorKind::Io, context, panicked)
+    })
 }

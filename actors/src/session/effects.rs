@@ -134,7 +134,7 @@ impl Effects {
         let Some(opened) = &self.opened else {
             return Outcome::Failed(Blame::Permanent);
         };
-        match body::open(&self.parts.machine, Arc::clone(&opened.bodies), message).await {
+        match body::open(&self.parts.machine, &opened.bodies, message).await {
             Ok(body) => {
                 self.message = Some((message, body));
                 Outcome::MessageOpened

@@ -7,6 +7,7 @@
 mod account;
 mod admission;
 mod body;
+mod chunk;
 mod effects;
 mod handed_on;
 mod layer;

@@ -20,6 +20,16 @@ use crate::{Machine, Security, clock};
 /// After which an idle session's output buffer is given back: most replies fit into it.
 const KEPT_OCTETS: usize = 512;
 
+/// A part of a message up to this size is copied behind what is in the output buffer already.
+const COPIED_OCTETS_MAX: usize = 16 * 1024;
+
+/// What the output buffer holds of messages, at most.
+const GATHERED_OCTETS_MAX: usize = 64 * 1024;
+
+/// A session that writes so much lets the others of its thread have their turn: what this takes
+/// is what they may have to wait for each large message that is on its way.
+const TURN_OCTETS: usize = 256 * 1024;
+
 /// How long, and how much, is still taken from a client that was closed amid its sending.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 pub(crate) const LINGER_OCTETS_MAX: usize = 1024 * 1024;
@@ -120,6 +130,7 @@ async fn begin<'a>(
         out: Vec::new(),
         sent: 0,
         received: 0,
+        in_turn: 0,
     };
     let started = match (security, tls) {
         (Security::Stls, _) => None,
@@ -138,6 +149,8 @@ pub(super) struct Line<'a> {
     pub(super) out: Vec<u8>,
     pub(super) sent: u64,
     pub(super) received: u64,
+    /// Octets since others had their turn.
+    in_turn: usize,
 }
 
 /// What TLS brought.
@@ -157,18 +170,43 @@ impl Line<'_> {
         &self.parts.machine
     }
 
-    /// Writes `out`, then `after`, and lets go of a large buffer.
+    /// Adds a part of a message, and what ends it: little waits in `out`, so that the replies to
+    /// pipelined commands leave together; much is written at once, and never copied.
+    pub(super) async fn put(&mut self, octets: &[u8], end: &[u8]) -> std::io::Result<()> {
+        let gathered = self.out.len() + octets.len();
+        if octets.len() > COPIED_OCTETS_MAX || gathered > GATHERED_OCTETS_MAX {
+            return self.write_both(octets, end).await;
+        }
+        self.out.extend_from_slice(octets);
+        self.out.extend_from_slice(end);
+        Ok(())
+    }
+
+    /// Writes `out`, then `after`.
     pub(super) async fn write(&mut self, after: &[u8]) -> std::io::Result<()> {
-        if self.out.is_empty() && after.is_empty() {
+        self.write_both(after, &[]).await
+    }
+
+    /// Writes `out` and these, and lets go of a large buffer. Whoever writes much lets others
+    /// have their turn, also where the peer takes all of it at once.
+    async fn write_both(&mut self, after: &[u8], end: &[u8]) -> std::io::Result<()> {
+        let octets = self.out.len() + after.len() + end.len();
+        if octets == 0 {
             return Ok(());
         }
         let stall = self.parts.limits.write_stall;
-        self.stream.write_both(&self.out, after, stall).await?;
+        let parts = [&self.out, after, end];
+        self.stream.write_all(parts, stall).await?;
         self.stream.flush(stall).await?;
-        self.sent += (self.out.len() + after.len()) as u64;
+        self.sent += octets as u64;
         self.out.clear();
         if self.out.capacity() > KEPT_OCTETS {
             self.out = Vec::new();
+        }
+        self.in_turn += octets;
+        if self.in_turn >= TURN_OCTETS {
+            self.in_turn = 0;
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

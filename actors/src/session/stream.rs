@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -73,17 +73,20 @@ impl Stream {
         })
     }
 
-    /// Writes all of `first`, then all of `second`, in one call where the system lets us. A
-    /// peer that takes nothing for `stall` is an error of the kind `TimedOut`.
-    pub(crate) async fn write_both(
+    /// Writes all of these, one after the other, in one call where the system lets us. A peer
+    /// that takes nothing for `stall` is an error of the kind `TimedOut`.
+    pub(crate) async fn write_all<const N: usize>(
         &mut self,
-        mut first: &[u8],
-        mut second: &[u8],
+        parts: [&[u8]; N],
         stall: Duration,
     ) -> io::Result<()> {
-        while !first.is_empty() || !second.is_empty() {
+        let mut parts = parts.map(IoSlice::new);
+        let mut parts = &mut parts[..];
+        // The empty ones at the front are passed over, here and below.
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
             let written = {
-                let mut write = poll_fn(|cx| self.poll_write(cx, first, second));
+                let mut write = poll_fn(|cx| self.poll_write(cx, parts));
                 // A timer is only taken out when the peer really makes us wait.
                 match poll_once(&mut write).await {
                     Some(written) => written?,
@@ -96,9 +99,7 @@ impl Stream {
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            let of_first = written.min(first.len());
-            first = &first[of_first..];
-            second = &second[written - of_first..];
+            IoSlice::advance_slices(&mut parts, written);
         }
         Ok(())
     }
@@ -106,18 +107,11 @@ impl Stream {
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
-        first: &[u8],
-        second: &[u8],
+        parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let both = [io::IoSlice::new(first), io::IoSlice::new(second)];
-        let slices = match (first.is_empty(), second.is_empty()) {
-            (true, _) => &both[1..],
-            (false, true) => &both[..1],
-            (false, false) => &both[..],
-        };
         match self {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Self::Other(other) => Pin::new(other).poll_write_vectored(cx, slices),
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
+            Self::Other(other) => Pin::new(other).poll_write_vectored(cx, parts),
         }
     }
 

@@ -79,7 +79,7 @@ pub fn send(at: u64, lines: Option<u64>, chunk: usize, wire: &mut Vec<u8>) {
             break;
         }
     }
-    encoder.finish(wire);
+    wire.extend_from_slice(encoder.end());
 }
 
 /// What a client must get: whole lines, the termination octet doubled (RFC 1939 s3), of the body

@@ -4,7 +4,7 @@
 
 use memchr::{memchr_iter, memmem};
 
-use super::{CRLF, TERMINATION_LINE};
+use super::TERMINATION_LINE;
 
 /// Encodes one message for RETR or TOP, chunk by chunk, without holding it.
 ///
@@ -58,14 +58,13 @@ impl MessageEncoder {
         Encoded { octets, complete }
     }
 
-    /// Ends the message: appends a missing line end and the termination line to `out`.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// What ends the message: a missing line end and the termination line.
+    pub fn end(&self) -> &'static [u8] {
         // Also behind a bare LF or CR, or a client would wait for ever (RFC 1939 s3).
-        if self.tail != *b"\r\n" {
-            out.extend_from_slice(CRLF);
-            self.tail = *b"\r\n";
+        match self.tail == *b"\r\n" {
+            true => TERMINATION_LINE,
+            false => b"\r\n.\r\n",
         }
-        out.extend_from_slice(TERMINATION_LINE);
     }
 
     /// How much of `chunk` is to be sent; counts it off.
@@ -140,7 +139,7 @@ mod tests {
                 break;
             }
         }
-        encoder.finish(&mut out);
+        out.extend_from_slice(encoder.end());
         out
     }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::MemoryStore;
-use crate::{Body, BodyFacts, BodySource, MaildropId, MessageId, StoreError, StoreErrorKind};
+use crate::{
+    Body, BodyFacts, BodySource, MaildropId, MessageId, OpenedNow, StoreError, StoreErrorKind,
+};
 
 /// A message: its trace lines, then octets that others may have too.
 #[derive(Clone)]
@@ -20,18 +22,33 @@ pub(super) struct MemoryBodies {
 
 impl BodySource for MemoryBodies {
     fn open(&self, message: MessageId) -> Result<Box<dyn Body>, StoreError> {
-        let state = self.store.lock();
-        let maildrop = state.maildrops.get(&self.id);
-        match maildrop.and_then(|maildrop| maildrop.bodies.get(&message)) {
-            Some(body) => Ok(Box::new(MemoryBody {
-                body: body.clone(),
-                position: 0,
-            })),
+        match self.find(message) {
+            Some(body) => Ok(Box::new(body)),
             None => Err(StoreError::new(
                 StoreErrorKind::Gone,
                 format!("message {message} of maildrop {} was removed", self.id),
             )),
         }
+    }
+
+    fn open_now(&self, message: MessageId, buffer: &mut [u8]) -> Option<OpenedNow> {
+        let mut body = self.find(message)?;
+        let facts = body.facts();
+        let filled = body.read_now(buffer)?;
+        let more = facts.octets > filled as u64;
+        Some(OpenedNow {
+            facts,
+            filled,
+            rest: more.then(|| -> Box<dyn Body> { Box::new(body) }),
+        })
+    }
+}
+
+impl MemoryBodies {
+    fn find(&self, message: MessageId) -> Option<MemoryBody> {
+        let state = self.store.lock();
+        let body = state.maildrops.get(&self.id)?.bodies.get(&message)?.clone();
+        Some(MemoryBody { body, position: 0 })
     }
 }
 
@@ -55,5 +72,9 @@ impl Body for MemoryBody {
         buffer[..count].copy_from_slice(&rest[..count]);
         self.position += count;
         Ok(count)
+    }
+
+    fn read_now(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        self.read(buffer).ok()
     }
 }

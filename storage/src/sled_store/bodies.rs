@@ -7,7 +7,9 @@ use super::Shared;
 use super::body_file::BodyHeader;
 use super::files::Files;
 use super::message_file::{MessageFile, is_missing};
-use crate::{Body, BodyFacts, BodySource, MaildropId, MessageId, StoreError, StoreErrorKind};
+use crate::{
+    Body, BodyFacts, BodySource, MaildropId, MessageId, OpenedNow, StoreError, StoreErrorKind,
+};
 
 pub(super) struct SledBodies {
     pub(super) shared: Arc<Shared>,
@@ -28,6 +30,28 @@ impl BodySource for SledBodies {
             Err(error) if is_missing(&error) => Err(self.missing(message)),
             Err(error) => Err(error),
         }
+    }
+
+    fn open_now(&self, message: MessageId, buffer: &mut [u8]) -> Option<OpenedNow> {
+        let Shared {
+            options, layout, ..
+        } = &*self.shared;
+        let files = &options.files;
+        let (file, filled) =
+            MessageFile::open_cached(&**files, layout, self.maildrop, message, buffer)?;
+        let facts = file.header.facts;
+        let rest = (facts.octets > filled as u64).then(|| -> Box<dyn Body> {
+            Box::new(SledBody {
+                files: Arc::clone(files),
+                file,
+                position: filled as u64,
+            })
+        });
+        Some(OpenedNow {
+            facts,
+            filled,
+            rest,
+        })
     }
 }
 
@@ -67,8 +91,7 @@ impl Body for SledBody {
             message, maildrop, ..
         } = self.file.header;
         let place = || format!("message {message} of maildrop {maildrop}");
-        let left = self.facts().octets - self.position;
-        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let (left, wanted) = self.wanted(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
@@ -91,7 +114,25 @@ impl Body for SledBody {
         }
     }
 
+    fn read_now(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let (_, wanted) = self.wanted(buffer.len());
+        let buffer = &mut buffer[..wanted];
+        let count = self.file.read_cached(&*self.files, buffer, self.position)?;
+        // Nothing where something is wanted: the other way of reading says what is wrong.
+        (count > 0 || wanted == 0).then(|| self.position += count as u64)?;
+        Some(count)
+    }
+
     fn file(&self) -> Option<(&File, u64)> {
         self.file.one_file()
+    }
+}
+
+impl SledBody {
+    /// Octets that were not read yet, and how many of them go into a buffer.
+    fn wanted(&self, room: usize) -> (u64, usize) {
+        let left = self.file.header.facts.octets - self.position;
+        let wanted = usize::try_from(left).map_or(room, |left| left.min(room));
+        (left, wanted)
     }
 }

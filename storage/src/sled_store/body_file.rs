@@ -10,7 +10,7 @@ use crate::{BodyFacts, MaildropId, MessageId, StoreError, StoreErrorKind};
 /// Octets before the body.
 pub(super) const HEADER_OCTETS: u64 = 160;
 
-const HEADER_SIZE: usize = HEADER_OCTETS as usize;
+pub(super) const HEADER_SIZE: usize = HEADER_OCTETS as usize;
 /// What the file begins with; then two octets for the version of the format.
 const MAGIC: [u8; 6] = *b"MRBODY";
 /// The whole body stands behind the header.
@@ -157,14 +157,11 @@ pub(super) fn read_header(
     maildrop: MaildropId,
     message: MessageId,
 ) -> Result<BodyHeader, StoreError> {
-    let place = || format!("message {message} of maildrop {maildrop}");
-    let io = |error| StoreError::io(format!("cannot read {}", place()), error);
-    let corrupt = |why: &str| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("{} is damaged: {why}", place()),
-        )
+    let io = |error| {
+        let place = format!("message {message} of maildrop {maildrop}");
+        StoreError::io(format!("cannot read {place}"), error)
     };
+    let corrupt = |why: &str| corrupt(maildrop, message, why);
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(corrupt("it is not a plain file"));
@@ -181,7 +178,21 @@ pub(super) fn read_header(
             count => filled += count,
         }
     }
-    let header = BodyHeader::decode(&octets).map_err(corrupt)?;
+    checked_header(&octets, length, maildrop, message)
+}
+
+/// What these octets say, checked against the name and the length of the file that they begin.
+///
+/// # Errors
+/// `Corrupt`, which names the message.
+pub(super) fn checked_header(
+    octets: &[u8; HEADER_SIZE],
+    length: u64,
+    maildrop: MaildropId,
+    message: MessageId,
+) -> Result<BodyHeader, StoreError> {
+    let corrupt = |why: &str| corrupt(maildrop, message, why);
+    let header = BodyHeader::decode(octets).map_err(corrupt)?;
     if (header.maildrop, header.message) != (maildrop, message) {
         let BodyHeader {
             message, maildrop, ..
@@ -197,6 +208,11 @@ pub(super) fn read_header(
         )));
     }
     Ok(header)
+}
+
+fn corrupt(maildrop: MaildropId, message: MessageId, why: &str) -> StoreError {
+    let context = format!("message {message} of maildrop {maildrop} is damaged: {why}");
+    StoreError::new(StoreErrorKind::Corrupt, context)
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 //! system knows.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::MetadataExt;
 
-use super::body_file::{BodyHeader, HEADER_OCTETS, read_header};
+use super::body_file::{BodyHeader, HEADER_OCTETS, HEADER_SIZE, checked_header, read_header};
 use super::files::Files;
 use super::layout::Layout;
 use super::record::Deletion;
@@ -75,6 +75,50 @@ impl MessageFile {
         })
     }
 
+    /// Opens a live message without waiting for a disk, and reads as much of it as is in memory
+    /// and fits into `buffer`: how many octets. `None` if that does not do, or if anything is not
+    /// as it should be: [`Self::open`] then says what.
+    pub(super) fn open_cached(
+        files: &dyn Files,
+        layout: &Layout,
+        maildrop: MaildropId,
+        message: MessageId,
+        buffer: &mut [u8],
+    ) -> Option<(Self, usize)> {
+        let file = files.open_cached(&layout.body(maildrop, message))?;
+        let metadata = file.metadata().ok()?;
+        let mut octets = [0; HEADER_SIZE];
+        let mut both = [IoSliceMut::new(&mut octets), IoSliceMut::new(buffer)];
+        let read = files.read_cached(&file, &mut both, 0)?;
+        let mut filled = read.checked_sub(HEADER_SIZE)?;
+        let header = checked_header(&octets, metadata.len(), maildrop, message).ok()?;
+        let mut stored_octets = occupied_octets(&metadata);
+        let apart = match header.apart {
+            None => None,
+            Some(_) => {
+                let apart = files.open_cached(&layout.body_apart(maildrop, message))?;
+                let metadata = apart.metadata().ok()?;
+                if metadata.len() != header.apart_octets().saturating_add(HEADER_OCTETS) {
+                    return None;
+                }
+                stored_octets = stored_octets.saturating_add(occupied_octets(&metadata));
+                Some(apart)
+            }
+        };
+        let opened = Self {
+            header,
+            file,
+            apart,
+            stored_octets,
+        };
+        // What follows the trace lines is in the other file.
+        if opened.apart.is_some() && filled as u64 == opened.header.own_octets() {
+            let behind = opened.read_cached(files, &mut buffer[filled..], filled as u64);
+            filled += behind.unwrap_or(0);
+        }
+        Some((opened, filled))
+    }
+
     /// Octets that its own files occupy; one that others have too is counted whole.
     pub(super) fn stored_octets(&self) -> u64 {
         self.stored_octets
@@ -87,15 +131,30 @@ impl MessageFile {
         buffer: &mut [u8],
         position: u64,
     ) -> io::Result<usize> {
+        let (file, wanted, offset) = self.place_of(position, buffer.len());
+        files.read_at(file, &mut buffer[..wanted], offset)
+    }
+
+    /// The same without waiting for a disk; `None` if there is nothing in memory.
+    pub(super) fn read_cached(
+        &self,
+        files: &dyn Files,
+        buffer: &mut [u8],
+        position: u64,
+    ) -> Option<usize> {
+        let (file, wanted, offset) = self.place_of(position, buffer.len());
+        files.read_cached(file, &mut [IoSliceMut::new(&mut buffer[..wanted])], offset)
+    }
+
+    /// Where the octets at `position` of the message are: the file, how many of `wanted` octets
+    /// are in it, and the offset.
+    fn place_of(&self, position: u64, wanted: usize) -> (&File, usize, u64) {
         let own = self.header.own_octets();
         match &self.apart {
-            Some(apart) if position >= own => {
-                files.read_at(apart, buffer, HEADER_OCTETS + position - own)
-            }
+            Some(apart) if position >= own => (apart, wanted, HEADER_OCTETS + position - own),
             Some(_) | None => {
                 let left = usize::try_from(own - position.min(own)).unwrap_or(usize::MAX);
-                let wanted = buffer.len().min(left);
-                files.read_at(&self.file, &mut buffer[..wanted], HEADER_OCTETS + position)
+                (&self.file, wanted.min(left), HEADER_OCTETS + position)
             }
         }
     }

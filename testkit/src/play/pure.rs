@@ -391,7 +391,7 @@ fn encode(message: &Opened, lines: Option<u64>, chunk_octets: usize, out: &mut V
             break;
         }
     }
-    encoder.finish(out);
+    out.extend_from_slice(encoder.end());
 }
 
 fn facts() -> TlsFacts {

@@ -326,7 +326,7 @@ impl Connection {
                 break;
             }
         }
-        encoder.finish(&mut self.received);
+        self.received.extend_from_slice(encoder.end());
     }
 }
 
