@@ -166,7 +166,7 @@ impl Grower {
             })
         };
         let mechanisms = provable(mechanisms, &*passwords, &log);
-        let directory = self.directory(passwords);
+        let directory = self.directory(Arc::clone(&passwords));
         let mailboxes = self.mailboxes(&store, &log);
         let parts = Arc::new(SessionParts {
             throttle: Arc::clone(&self.trunk.throttle),
@@ -174,7 +174,9 @@ impl Grower {
             admission: Admission::new(&limits),
             registry: Registry::default(),
             directory: directory.clone(),
+            passwords,
             mailboxes: mailboxes.clone(),
+            maildrops: self.trunk.maildrops.clone(),
             timer: timer.clone(),
             offers: mechanisms
                 .iter()

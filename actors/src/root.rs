@@ -123,6 +123,8 @@ impl Handler<ChildRestarted> for RootSupervisor {
         if !rank.takes_the_rest_along() {
             return;
         }
+        // Who logs on from now on waits for the next supervisor.
+        self.trunk.maildrops.take_back();
         // Only a supervisor whose queue is full does not hear it; then its sessions find out
         // when they ask for their mailbox.
         drop(self.sessions.try_send(EndSessions(Ending::Restart)));

@@ -252,3 +252,33 @@ async fn ten_thousand_exchanges_that_are_given_up_leave_nothing_behind() {
         (0, 0)
     );
 }
+
+/// Knows everybody's right password without being asked for long.
+struct Recalling(NameIsPassword);
+
+impl PasswordSource for Recalling {
+    fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
+        self.0.verify(name, password)
+    }
+
+    fn recall(&self, name: &[u8], password: &Secret) -> Option<Identity> {
+        self.0.verify_octets(name, password).ok()
+    }
+}
+
+#[actix::test]
+async fn who_is_recalled_waits_is_banned_and_is_forgiven_like_everybody() {
+    tokio::time::pause();
+    let (mut fixture, _) = strict();
+    fixture.passwords = Arc::new(Recalling(NameIsPassword(fixture.store.clone())));
+    let tree = fixture.start();
+    let delays = guess(&tree, "192.0.2.1", "alice", 6).await;
+    let (answer, delay) = try_once(&tree, "192.0.2.1", "alice", "alice").await;
+    assert!(answer.starts_with("+OK") && delay > delays[5], "{delay:?}");
+    // The pair's failures are forgotten, the address's are not.
+    let (_, delay) = try_once(&tree, "192.0.2.3", "alice", "alice").await;
+    assert_eq!(delay, Duration::ZERO);
+    guess(&tree, "192.0.2.2", "bob", 10).await;
+    let (answer, delay) = try_once(&tree, "192.0.2.2", "bob", "bob").await;
+    assert_eq!((answer.as_str(), delay.as_secs()), (REFUSED, 15));
+}

@@ -160,6 +160,10 @@ fn directory_checks<S: MaildropStore + Directory>() -> Vec<Check<S>> {
         ),
         ("users are listed in pages", directory::pages),
         (
+            "a revision ends with each change of a user",
+            directory::revisions,
+        ),
+        (
             "a removed user takes the maildrop along",
             directory::removal,
         ),

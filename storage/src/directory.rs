@@ -44,6 +44,13 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Up to `count` users in order of their names, after `after`.
     fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError>;
+
+    /// A number that is another after each call that may have changed a user, from before that
+    /// call returns: what was looked up at one revision holds for as long as it lasts. Does not
+    /// block. The default has none, and nothing that is looked up can be kept.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A user to be added.

@@ -8,7 +8,7 @@ use mailroost_storage::{BodySource, MaildropId, OwnedMaildrop, StoreError};
 use tokio::sync::oneshot;
 
 use super::MailboxParts;
-use super::kept::Empty;
+use super::kept::{Empty, Lent};
 use super::messages::same_error;
 use super::translate::view_of;
 use crate::{MaildropContents, TreeError};
@@ -40,7 +40,14 @@ pub(super) struct Desk {
     pub(super) parts: Arc<MailboxParts>,
     bodies: Arc<dyn BodySource>,
     views: Views,
-    _empty: Empty,
+    empty: Empty,
+}
+
+/// What is put down is lent to nobody any more.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.empty.kept.take_back();
+    }
 }
 
 /// The views that were made, one for each order, each with its revision. After a reload old
@@ -69,21 +76,27 @@ impl Views {
 
 impl Desk {
     /// The view in this order, if it was made already and nothing has changed since.
-    pub(super) fn current_view(
-        &self,
-        order: SortOrder,
-    ) -> Option<(Arc<Maildrop>, Arc<dyn BodySource>)> {
+    fn current_view(&self, order: SortOrder) -> Option<Arc<Maildrop>> {
         let (revision, view) = self.views.of(order).as_ref()?;
-        (*revision == self.maildrop.revision())
-            .then(|| (Arc::clone(view), Arc::clone(&self.bodies)))
+        (*revision == self.maildrop.revision()).then(|| Arc::clone(view))
+    }
+
+    /// What can be had without the desk for as long as nothing is done at it.
+    pub(super) fn lent(&self) -> Lent {
+        Lent {
+            ascending: self.current_view(SortOrder::Ascending),
+            descending: self.current_view(SortOrder::Descending),
+            bodies: Arc::clone(&self.bodies),
+        }
     }
 
     pub(super) fn view(&mut self, order: SortOrder) -> (Arc<Maildrop>, Arc<dyn BodySource>) {
-        if let Some(ready) = self.current_view(order) {
-            return ready;
-        }
-        let view = Arc::new(view_of(self.maildrop.messages(), order));
-        *self.views.place(order) = Some((self.maildrop.revision(), Arc::clone(&view)));
+        let ready = self.current_view(order);
+        let view = ready.unwrap_or_else(|| {
+            let view = Arc::new(view_of(self.maildrop.messages(), order));
+            *self.views.place(order) = Some((self.maildrop.revision(), Arc::clone(&view)));
+            view
+        });
         (view, Arc::clone(&self.bodies))
     }
 
@@ -112,7 +125,7 @@ pub(super) fn work(
                 maildrop,
                 parts,
                 views: Views::default(),
-                _empty: empty,
+                empty,
             },
             Err(error) => {
                 jobs.into_iter().for_each(|Job(work)| work(Err(&error)));

@@ -3,11 +3,15 @@
 //! mailbox of a maildrop, whoever makes it, finds the gate that the former one went through.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use mailroost_storage::MaildropId;
+use mailroost_protocol::{Maildrop, SortOrder};
+use mailroost_storage::{BodySource, MaildropId};
 use tokio::sync::OwnedMutexGuard;
 
+use super::{OpenError, OpenMaildrop, OpenedMaildrop};
 use crate::supervise::{Member, Population};
 
 /// All maildrops of which somebody has something.
@@ -25,6 +29,26 @@ impl Maildrops {
     pub(crate) async fn let_go(&self) {
         self.mailboxes.empty().await;
         self.in_hand.empty().await;
+    }
+
+    /// Opens a maildrop for a session without asking its mailbox, if that has left a view.
+    pub(crate) fn open(
+        &self,
+        maildrop: MaildropId,
+        open: OpenMaildrop,
+    ) -> Option<Result<OpenedMaildrop, OpenError>> {
+        let kept = lock(&self.kept).get(&maildrop).and_then(Weak::upgrade)?;
+        let opened = kept.open(open)?;
+        kept.opened.store(true, Ordering::Relaxed);
+        Some(opened)
+    }
+
+    /// What mailboxes have left counts no more: whoever opens a maildrop asks.
+    pub(crate) fn take_back(&self) {
+        let kept = lock(&self.kept);
+        kept.values()
+            .filter_map(Weak::upgrade)
+            .for_each(|kept| kept.take_back());
     }
 
     /// What is kept of this one.
@@ -52,7 +76,24 @@ pub(super) struct Kept {
     in_hand: Population,
     /// Questions that are not answered yet.
     asked: Population,
+    /// Somebody has opened it since the sweeper looked last, and did not ask its mailbox.
+    opened: AtomicBool,
     access: Mutex<Access>,
+    lent: Mutex<Option<Lent>>,
+}
+
+/// What a mailbox that has nothing to do leaves for those who open its maildrop. While anything
+/// is done with the maildrop, nothing is left.
+pub(super) struct Lent {
+    pub(super) ascending: Option<Arc<Maildrop>>,
+    pub(super) descending: Option<Arc<Maildrop>>,
+    pub(super) bodies: Arc<dyn BodySource>,
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent").finish_non_exhaustive()
+    }
 }
 
 /// Who has the maildrop open.
@@ -76,7 +117,7 @@ pub(crate) struct AccessLock {
 pub(super) struct Empty {
     _gate: OwnedMutexGuard<()>,
     _in_hand: Member,
-    _kept: Arc<Kept>,
+    pub(super) kept: Arc<Kept>,
 }
 
 impl Kept {
@@ -85,8 +126,48 @@ impl Kept {
             gate: Arc::default(),
             in_hand,
             asked: Population::default(),
+            opened: AtomicBool::new(false),
             access: Mutex::default(),
+            lent: Mutex::default(),
         }
+    }
+
+    /// Opens the maildrop, or says who has it, if there is a view to be had without the mailbox.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        open: OpenMaildrop,
+    ) -> Option<Result<OpenedMaildrop, OpenError>> {
+        let (view, bodies) = {
+            let lent = lock(&self.lent);
+            let lent = lent.as_ref()?;
+            let view = match open.order {
+                SortOrder::Ascending => &lent.ascending,
+                SortOrder::Descending => &lent.descending,
+            };
+            (Arc::clone(view.as_ref()?), Arc::clone(&lent.bodies))
+        };
+        let lock = self.lock(open.exclusive).ok_or(OpenError::InUse);
+        Some(lock.map(|lock| OpenedMaildrop { view, bodies, lock }))
+    }
+
+    /// Leaves the views that are good now.
+    pub(super) fn lend(&self, lent: Lent) {
+        *lock(&self.lent) = Some(lent);
+    }
+
+    /// From now on whoever opens the maildrop asks its mailbox.
+    pub(super) fn take_back(&self) {
+        *lock(&self.lent) = None;
+    }
+
+    /// Whether somebody has opened it without asking since `forget_opened`.
+    pub(super) fn was_opened(&self) -> bool {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// The same, and begins anew.
+    pub(super) fn forget_opened(&self) -> bool {
+        self.opened.swap(false, Ordering::Relaxed)
     }
 
     /// A session's hold on the maildrop, or none if it may not have it.
@@ -116,7 +197,7 @@ impl Kept {
         Empty {
             _gate: Arc::clone(&self.gate).lock_owned().await,
             _in_hand: in_hand,
-            _kept: Arc::clone(self),
+            kept: Arc::clone(self),
         }
     }
 
@@ -134,4 +215,58 @@ impl Kept {
 /// What is in them cannot be left half-changed, so poison means nothing.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use mailroost_storage::{Directory, MaildropStore, MemoryStore, NewUser, UserName};
+
+    use super::super::translate::view_of;
+    use super::*;
+
+    const ALONE: OpenMaildrop = OpenMaildrop {
+        exclusive: true,
+        order: SortOrder::Ascending,
+    };
+
+    /// A maildrop of which somebody has something, and a view to be left.
+    fn maildrop() -> (Maildrops, MaildropId, Arc<Kept>, Lent) {
+        let store = MemoryStore::new();
+        let new = NewUser {
+            name: UserName::new("ann").unwrap(),
+            password_hash: None,
+        };
+        let id = store.add(new).unwrap().maildrop;
+        let owned = store.open_maildrop(id).unwrap();
+        let maildrops = Maildrops::default();
+        let kept = maildrops.kept(id);
+        let lent = Lent {
+            ascending: Some(Arc::new(view_of(owned.messages(), SortOrder::Ascending))),
+            descending: None,
+            bodies: owned.bodies(),
+        };
+        (maildrops, id, kept, lent)
+    }
+
+    #[test]
+    fn a_view_that_was_left_opens_the_maildrop_until_it_is_taken_back() {
+        let (maildrops, id, kept, lent) = maildrop();
+        assert!(maildrops.open(id, ALONE).is_none(), "nothing is left yet");
+        kept.lend(lent);
+        let other = SortOrder::Descending;
+        let order = OpenMaildrop {
+            order: other,
+            ..ALONE
+        };
+        assert!(maildrops.open(id, order).is_none(), "not in that order");
+        assert!(!kept.was_opened());
+        let held = maildrops.open(id, ALONE).unwrap().unwrap();
+        assert!(kept.forget_opened() && !kept.was_opened());
+        let second = maildrops.open(id, ALONE);
+        assert!(matches!(second, Some(Err(OpenError::InUse))));
+        drop(held);
+        assert!(matches!(maildrops.open(id, ALONE), Some(Ok(_))));
+        maildrops.take_back();
+        assert!(maildrops.open(id, ALONE).is_none());
+    }
 }

@@ -63,7 +63,7 @@ pub(super) struct MailboxDown {
 }
 
 /// Open the maildrop for a session.
-#[derive(Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<OpenedMaildrop, OpenError>")]
 pub(crate) struct OpenMaildrop {
     /// Nobody else may have it open (RFC 1939 s4).

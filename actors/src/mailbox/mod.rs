@@ -101,6 +101,7 @@ impl MailboxActor {
             return;
         }
         self.away = true;
+        self.kept.take_back();
         let jobs = std::mem::take(&mut self.waiting);
         let desk = self.desk.take();
         let kept = Arc::clone(&self.kept);
@@ -120,6 +121,9 @@ impl MailboxActor {
                 .map(|worked, mailbox, ctx| match worked {
                     Ok(desk) => {
                         mailbox.away = false;
+                        if let Some(desk) = &desk {
+                            mailbox.kept.lend(desk.lent());
+                        }
                         mailbox.desk = desk;
                         mailbox.work(ctx);
                     }
@@ -153,15 +157,13 @@ impl Handler<OpenMaildrop> for MailboxActor {
     type Result = ResponseFuture<Result<OpenedMaildrop, OpenError>>;
 
     fn handle(&mut self, message: OpenMaildrop, ctx: &mut Context<Self>) -> Self::Result {
+        if let Some(opened) = self.kept.open(message) {
+            return Box::pin(std::future::ready(opened));
+        }
         let Some(lock) = self.kept.lock(message.exclusive) else {
             return Box::pin(async { Err(OpenError::InUse) });
         };
         let order = message.order;
-        let ready = self.desk.as_ref();
-        let ready = ready.and_then(|desk| desk.current_view(order));
-        if let Some((view, bodies)) = ready {
-            return Box::pin(async { Ok(OpenedMaildrop { view, bodies, lock }) });
-        }
         let opened = self.take_in(ctx, move |desk| Ok(desk.view(order)));
         Box::pin(async move {
             let (view, bodies) = opened.await?;

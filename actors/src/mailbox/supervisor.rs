@@ -233,7 +233,8 @@ impl Handler<GiveBack> for MailboxSupervisor {
         let State::Alive { child, kept, .. } = &entry.state else {
             return;
         };
-        if entry.generation == message.generation && !entry.wanted && !kept.is_busy() {
+        let wanted = entry.wanted || kept.was_opened();
+        if entry.generation == message.generation && !wanted && !kept.is_busy() {
             child.stop.cancel();
             self.mailboxes.remove(&message.maildrop);
         }
@@ -305,6 +306,9 @@ impl Handler<StopIdleMailboxes> for MailboxSupervisor {
         self.mailboxes.retain(|_, entry| match &entry.state {
             // Whoever has found it has asked it by now.
             State::Alive { child, kept, .. } => {
+                if kept.forget_opened() {
+                    entry.found = now;
+                }
                 let stays = now.duration_since(entry.found) < idle || kept.is_busy();
                 if !stays {
                     child.stop.cancel();

@@ -1,6 +1,8 @@
 //! Log-on: from a password or a SASL exchange to an open maildrop.
 
-use mailroost_auth::{Attempt, AuthError, Identity, Progress, Secret};
+use std::sync::Arc;
+
+use mailroost_auth::{Attempt, AuthError, Identity, PasswordSource, Progress, Secret, Watched};
 use mailroost_protocol::{Access, ForeignSite, Outcome, SaslAnswer, SizeKind};
 use mailroost_storage::UserName;
 use secrecy::ExposeSecret;
@@ -25,6 +27,11 @@ impl Effects {
             return self.refuse_banned(&attempt, PASSWORD, Some(&name)).await;
         }
         let kept = self.may_hand_on().then(|| copy(&password));
+        let (attempt, recalled) = self.recall(attempt, &user, &password);
+        if let Some(identity) = recalled {
+            self.settle(&attempt, Ok(())).await;
+            return self.let_in(identity, kept).await;
+        }
         let question = VerifyPassword {
             name: user,
             password,
@@ -43,6 +50,21 @@ impl Effects {
             Ok(Err(not_checked)) => self.refuse_unchecked(not_checked, PASSWORD),
             Err(error) => self.refuse_unavailable(&error, None),
         }
+    }
+
+    /// Who showed this password a short time ago need not wait for a thread. The attempt is heard
+    /// and counted as by the directory.
+    fn recall(
+        &self,
+        attempt: Attempt,
+        user: &[u8],
+        password: &Secret,
+    ) -> (Attempt, Option<Identity>) {
+        let (source, throttle) = (&self.parts.passwords, &self.parts.throttle);
+        let (source, throttle) = (Arc::clone(source), Arc::clone(throttle));
+        let watched = Watched::new(source, throttle, attempt, clock::now());
+        let recalled = watched.recall(user, password);
+        (watched.into_attempt(), recalled)
     }
 
     pub(super) async fn sasl(&mut self, mechanism: &'static str, answer: SaslAnswer) -> Outcome {
@@ -206,11 +228,18 @@ impl Effects {
         let order = self.policy.sort_order;
         // Seen before the maildrop is open, so that who retires it does not miss us.
         self.mark.set(identity.maildrop);
-        let mailboxes = &self.parts.mailboxes;
-        let opened = ask_mailbox(mailboxes, identity.maildrop, |mailbox| async move {
-            ask(&mailbox, "the mailbox", OpenMaildrop { exclusive, order }).await?
-        })
-        .await;
+        let open = OpenMaildrop { exclusive, order };
+        // Its mailbox may have left a view that is good still; if not, it is asked.
+        let opened = match self.parts.maildrops.open(identity.maildrop, open) {
+            Some(opened) => opened,
+            None => {
+                let mailboxes = &self.parts.mailboxes;
+                ask_mailbox(mailboxes, identity.maildrop, |mailbox| async move {
+                    ask(&mailbox, "the mailbox", open).await?
+                })
+                .await
+            }
+        };
         if opened.is_err() {
             self.mark.clear();
         }

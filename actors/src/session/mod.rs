@@ -27,13 +27,13 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, Supervised,
     WrapFuture,
 };
-use mailroost_auth::{Mechanism, Throttle};
+use mailroost_auth::{Mechanism, PasswordSource, Throttle};
 use mailroost_protocol::{Ending, MechanismOffer, Policy};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::directory::DirectoryActor;
-use crate::mailbox::MailboxSupervisor;
+use crate::mailbox::{MailboxSupervisor, Maildrops};
 use crate::refusal::Refusals;
 use crate::relay::Sites;
 use crate::supervise::Crash;
@@ -57,7 +57,10 @@ pub(crate) struct SessionParts {
     pub(crate) admission: Admission,
     pub(crate) registry: Registry,
     pub(crate) directory: Addr<DirectoryActor>,
+    /// Asked here for what it can tell at once; for all else the directory asks it.
+    pub(crate) passwords: Arc<dyn PasswordSource>,
     pub(crate) mailboxes: Addr<MailboxSupervisor>,
+    pub(crate) maildrops: Maildrops,
     pub(crate) timer: Addr<TimerActor>,
     pub(crate) mechanisms: Vec<Arc<dyn Mechanism>>,
     pub(crate) offers: Arc<[MechanismOffer]>,

@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::HashError;
+use super::recent::RecentLogOns;
 use crate::Secret;
 use crate::limits::{CACHE_AGE_MAX, CACHE_USERS_MAX};
 
@@ -48,6 +49,7 @@ pub struct PasswordCache {
     key: Zeroizing<[u8; KEY_OCTETS]>,
     limits: CacheLimits,
     entries: Mutex<Entries>,
+    recent: Box<RecentLogOns>,
 }
 
 impl PasswordCache {
@@ -62,6 +64,7 @@ impl PasswordCache {
             key,
             limits,
             entries: Mutex::default(),
+            recent: Box::new(RecentLogOns::new(limits)?),
         })
     }
 
@@ -81,18 +84,26 @@ impl PasswordCache {
         Proof(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
-    /// Whether exactly this was remembered for the user, and is not too old at `now`.
-    pub fn holds(&self, user: &UserName, proof: &Proof, now: Instant) -> bool {
-        self.recall(user, proof, now).is_some()
+    /// When exactly this was proven, if it was remembered for the user and is not too old at
+    /// `now`.
+    pub fn proven_at(&self, user: &UserName, proof: &Proof, now: Instant) -> Option<Instant> {
+        let mut entries = self.entries();
+        entries.forget_expired(self.limits.age_max, now);
+        let place = entries.matching(user, proof)?.place;
+        entries.order.get(&place).map(|(proven, _)| *proven)
     }
 
-    /// The same for a name under which somebody else's source knows the user: the name that was
+    /// For a name under which somebody else's source knows the user: the name that was
     /// remembered with the proof.
     pub fn recall(&self, name: &UserName, proof: &Proof, now: Instant) -> Option<UserName> {
         let mut entries = self.entries();
         entries.forget_expired(self.limits.age_max, now);
-        let entry = entries.by_user.get(name)?;
-        entry.proof.matches(proof).then(|| entry.user.clone())
+        Some(entries.matching(name, proof)?.user.clone())
+    }
+
+    /// Whole log-ons of a short time ago.
+    pub(crate) fn recent(&self) -> &RecentLogOns {
+        &self.recent
     }
 
     /// Remembers a password that was just proven against the stored hash, in place of what was
@@ -117,11 +128,13 @@ impl PasswordCache {
     /// Forgets what is remembered for a user.
     pub fn forget(&self, user: &UserName) {
         self.entries().forget(user);
+        self.recent.forget(user);
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         *self.entries() = Entries::default();
+        self.recent.clear();
     }
 
     /// How many users are remembered, those included who are too old but not yet swept.
@@ -185,6 +198,11 @@ struct Entry {
 }
 
 impl Entries {
+    fn matching(&self, name: &UserName, proof: &Proof) -> Option<&Entry> {
+        let entry = self.by_user.get(name)?;
+        entry.proof.matches(proof).then_some(entry)
+    }
+
     fn add(&mut self, name: &UserName, user: &UserName, proof: Proof, now: Instant) {
         let place = self.next;
         self.next += 1;
@@ -246,11 +264,8 @@ mod tests {
         password: &str,
         now: Instant,
     ) -> bool {
-        cache.holds(
-            &name(user),
-            &cache.proof(&name(user), stored, &secret(password)),
-            now,
-        )
+        let proof = cache.proof(&name(user), stored, &secret(password));
+        cache.proven_at(&name(user), &proof, now).is_some()
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod hash;
 mod hash_memory;
 pub mod imported;
+mod recent;
 
 pub use cache::{CacheLimits, PasswordCache, Proof};
 pub use hash::{Argon2id, Cost, HashError, PasswordHasher};

@@ -131,9 +131,10 @@ impl DirectoryPasswords {
             return Err(AuthError::WrongPassword);
         };
         for form in earlier {
-            let mut toll = Toll::default();
-            let outcome = self.attempt_form(name, form, &mut toll);
-            match self.settle(outcome, form, &toll) {
+            let mut own = Toll::default();
+            let outcome = self.attempt_form(name, form, &mut own);
+            toll.proven = own.proven;
+            match self.settle(outcome, form, &own) {
                 Err(AuthError::UnknownUser | AuthError::WrongPassword) => {}
                 Err(why @ AuthError::NotPermitted(_)) => {
                     // The other form costs the same look-ups for whoever is not permitted.
@@ -160,8 +161,9 @@ impl DirectoryPasswords {
             StoredCredential::AppPassword => Some(c.value.as_str()),
             StoredCredential::ScramSha256 | StoredCredential::NtHash => None,
         });
-        let is_app_password = app_password::is_one_of(password, app_passwords);
-        if !is_app_password && !self.prove(&user, password, toll)? {
+        if app_password::is_one_of(password, app_passwords) {
+            toll.proven = Some(self.now());
+        } else if !self.prove(&user, password, toll)? {
             return Err(AuthError::WrongPassword);
         }
         self.open(user, name.mailbox)
@@ -206,8 +208,11 @@ impl DirectoryPasswords {
         let proof = self.cache.proof(&user.name, stored, password);
         // Whoever may not log on is not answered quicker for having the right password.
         let may_be_remembered = user.pop_enabled && !password.expose_secret().is_empty();
-        if may_be_remembered && self.cache.holds(&user.name, &proof, self.now()) {
-            return Ok(true);
+        if may_be_remembered {
+            toll.proven = self.cache.proven_at(&user.name, &proof, self.now());
+            if toll.proven.is_some() {
+                return Ok(true);
+            }
         }
         match self.hasher.matches(password, stored) {
             Ok(matches) => {
@@ -216,7 +221,9 @@ impl DirectoryPasswords {
                 let proven = matches && !password.expose_secret().is_empty();
                 if proven && user.pop_enabled {
                     if toll.hashed {
-                        self.cache.remember(&user.name, proof, self.now());
+                        let now = self.now();
+                        toll.proven = Some(now);
+                        self.cache.remember(&user.name, proof, now);
                     } else {
                         self.replace_hash(user, password);
                     }
@@ -252,6 +259,8 @@ pub(super) struct Toll {
     pub(super) hashed: bool,
     /// The user has a password in the directory, or there is no such user.
     pub(super) has_password: bool,
+    /// When the password was proven that is remembered now.
+    pub(super) proven: Option<Instant>,
 }
 
 impl Default for Toll {
@@ -259,6 +268,7 @@ impl Default for Toll {
         Self {
             hashed: false,
             has_password: true,
+            proven: None,
         }
     }
 }
@@ -279,6 +289,8 @@ pub(super) fn unavailable(error: impl fmt::Display) -> AuthError {
 
 impl PasswordSource for DirectoryPasswords {
     fn verify(&self, name: &str, password: &Secret) -> Result<Identity, AuthError> {
+        // Before the look-ups: what changes meanwhile ends what is remembered of them.
+        let revision = self.directory.revision();
         let mut toll = Toll::default();
         let outcome = match parse(name) {
             Ok(name) => self.attempt(&name, password, &mut toll),
@@ -287,7 +299,19 @@ impl PasswordSource for DirectoryPasswords {
                 Err(why)
             }
         };
-        self.settle(outcome, password, &toll)
+        let outcome = self.settle(outcome, password, &toll);
+        if let (Ok(identity), Some(revision), Some(proven)) = (&outcome, revision, toll.proven) {
+            let shown = (name.as_bytes(), password);
+            let recent = self.cache.recent();
+            recent.remember(shown, identity, revision, proven);
+        }
+        outcome
+    }
+
+    fn recall(&self, name: &[u8], password: &Secret) -> Option<Identity> {
+        let revision = self.directory.revision()?;
+        let recent = self.cache.recent();
+        recent.recall(name, password, revision, self.now())
     }
 
     fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {

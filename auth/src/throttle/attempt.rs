@@ -162,6 +162,13 @@ impl PasswordSource for Watched {
         }
     }
 
+    fn recall(&self, name: &[u8], password: &Secret) -> Option<Identity> {
+        let may_be_asked = self.hears(&String::from_utf8_lossy(name), Some(password));
+        may_be_asked
+            .then(|| self.source.recall(name, password))
+            .flatten()
+    }
+
     /// Also for a banned user, who is refused when they are to be admitted: another salt than
     /// before the ban would tell that there is such a user.
     fn credential(&self, name: &str, kind: CredentialKind) -> Result<Option<Secret>, AuthError> {

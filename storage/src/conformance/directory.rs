@@ -300,3 +300,28 @@ pub(crate) fn full_user(user: User) -> User {
         ..user
     }
 }
+
+pub(super) fn revisions<S: MaildropStore + Directory>(store: &S) {
+    let Some(empty) = store.revision() else {
+        return;
+    };
+    add_user(store, "ann");
+    let added = store.revision();
+    assert_ne!(added, Some(empty));
+    let mut user = store
+        .find(&name("ann"))
+        .expect("a look-up works")
+        .expect("there is ann");
+    assert_eq!(store.revision(), added, "a look-up is no change");
+    user.pop_enabled = false;
+    store.update(&user).expect("a user is changed");
+    let updated = store.revision();
+    assert_ne!(updated, added);
+    let seen = user.clone();
+    user.pop_enabled = true;
+    assert!(store.update_if(&seen, &user).expect("a user is changed"));
+    let again = store.revision();
+    assert_ne!(again, updated);
+    store.remove(&name("ann")).expect("a user is removed");
+    assert_ne!(store.revision(), again);
+}

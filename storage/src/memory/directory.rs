@@ -1,6 +1,7 @@
 //! The directory in memory.
 
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Maildrop, MemoryStore, State, now_secs};
 use crate::{Directory, MaildropId, NewUser, StoreError, StoreErrorKind, User, UserName};
@@ -17,6 +18,7 @@ impl Directory for MemoryStore {
     }
 
     fn add(&self, new: NewUser) -> Result<User, StoreError> {
+        let _changes = self.changes_users();
         let mut state = self.lock_open()?;
         state.check_free(&new.name, None)?;
         state.maildrops_made += 1;
@@ -28,10 +30,12 @@ impl Directory for MemoryStore {
     }
 
     fn update(&self, user: &User) -> Result<(), StoreError> {
+        let _changes = self.changes_users();
         self.lock_open()?.update(user)
     }
 
     fn update_if(&self, seen: &User, user: &User) -> Result<bool, StoreError> {
+        let _changes = self.changes_users();
         let mut state = self.lock_open()?;
         let stored = state.users.get(&user.name);
         if stored.ok_or_else(|| no_user(&user.name))? != seen {
@@ -41,6 +45,7 @@ impl Directory for MemoryStore {
     }
 
     fn remove(&self, name: &UserName) -> Result<User, StoreError> {
+        let _changes = self.changes_users();
         let mut state = self.lock_open()?;
         let id = state.users.get(name).ok_or_else(|| no_user(name))?.maildrop;
         if state.maildrop(id)?.owned {
@@ -56,11 +61,31 @@ impl Directory for MemoryStore {
         Ok(user)
     }
 
+    fn revision(&self) -> Option<u64> {
+        Some(self.directory_revision.load(Ordering::Acquire))
+    }
+
     fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError> {
         let state = self.lock_open()?;
         let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
         let users = state.users.range::<UserName, _>((begin, Bound::Unbounded));
         Ok(users.map(|(_, user)| user.clone()).take(count).collect())
+    }
+}
+
+/// Counts the revision up when it is dropped.
+struct UserChange<'a>(&'a AtomicU64);
+
+impl Drop for UserChange<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl MemoryStore {
+    /// Held while users are changed.
+    fn changes_users(&self) -> UserChange<'_> {
+        UserChange(&self.directory_revision)
     }
 }
 

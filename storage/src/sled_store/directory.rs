@@ -1,6 +1,7 @@
 //! The directory: users in the index, and each as an owner file beside the messages.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::SledStore;
 use super::committer::Purpose;
@@ -135,6 +136,10 @@ impl Directory for SledStore {
 
     fn list(&self, after: Option<&UserName>, count: usize) -> Result<Vec<User>, StoreError> {
         self.shared.index()?.users(after, count)
+    }
+
+    fn revision(&self) -> Option<u64> {
+        Some(self.shared.directory_revision.load(Ordering::Acquire))
     }
 }
 

@@ -34,7 +34,7 @@ mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use committer::{CommitError, Committer, Poison};
@@ -171,6 +171,8 @@ struct Shared {
     presences: Mutex<HashMap<MaildropId, Presence>>,
     /// Held while users are added, changed or removed: one at a time.
     directory: Mutex<()>,
+    /// What is counted up whenever that is let go of.
+    directory_revision: AtomicU64,
     /// The number of the next temporary file.
     staged: AtomicU64,
     /// The temporary files that somebody is still writing.
@@ -184,6 +186,19 @@ struct Shared {
     /// The number of this run.
     run: u64,
     lock: Mutex<Option<StoreLock>>,
+}
+
+/// The right to change users. A change that failed may have been made nevertheless: the revision
+/// is another in any case.
+struct DirectoryChange<'a> {
+    revision: &'a AtomicU64,
+    _alone: MutexGuard<'a, ()>,
+}
+
+impl Drop for DirectoryChange<'_> {
+    fn drop(&mut self) {
+        self.revision.fetch_add(1, Ordering::Release);
+    }
 }
 
 #[derive(Default)]
@@ -315,8 +330,11 @@ impl Shared {
         }
     }
 
-    fn directory(&self) -> MutexGuard<'_, ()> {
-        lock(&self.directory)
+    fn directory(&self) -> DirectoryChange<'_> {
+        DirectoryChange {
+            revision: &self.directory_revision,
+            _alone: lock(&self.directory),
+        }
     }
 
     fn staging_names(&self) -> MutexGuard<'_, HashSet<u64>> {

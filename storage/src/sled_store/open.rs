@@ -53,6 +53,7 @@ pub(super) fn open(folder: &Path, options: SledStoreOptions) -> Result<Shared, S
         high_water: Mutex::new(high_water),
         presences: Mutex::default(),
         directory: Mutex::default(),
+        directory_revision: AtomicU64::default(),
         staged: AtomicU64::new(1),
         staging_names: Mutex::new(HashSet::new()),
         unfinished: Mutex::new(unfinished.open),

@@ -10,6 +10,7 @@ use mailroost_storage::{MaildropId, NewUser, StoreError, StoreErrorKind, UserNam
 use super::*;
 use crate::password::CacheLimits;
 
+mod recent;
 mod rehash;
 
 const AGE_SECS: u64 = 60;
