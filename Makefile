@@ -17,6 +17,7 @@ test: rust components
 	cargo clippy --workspace --all-targets --locked --features gssapi -- -D warnings
 	cargo test --workspace --locked --features gssapi
 	fuzz/run smoke
+	cargo run --release --locked -p mailroost-parts --bin instructions
 
 # As root: each server runs in namespaces of its own. BENCH takes options of `compare --help`.
 bench: rust

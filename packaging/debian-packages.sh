@@ -25,6 +25,8 @@ banners=(fail2ban)
 fuzzers=(g++)
 # What judges the unit.
 units=(systemd)
+# What counts instructions.
+counters=(valgrind)
 
 # The servers that are compared; two more are unpacked by the benchmark, as they conflict.
 peers=(dovecot-pop3d dovecot-lmtpd courier-base courier-authdaemon courier-authlib-userdb openssl)
@@ -34,6 +36,7 @@ case "${1:-}" in
   test)
     wanted=("${build[@]}" "${clients[@]}" "${servers[@]}" "${kerberos[@]}" "${directories[@]}")
     wanted+=("${mail[@]}" "${ntlm[@]}" "${scanners[@]}" "${banners[@]}" "${fuzzers[@]}" "${units[@]}")
+    wanted+=("${counters[@]}")
     ;;
   fuzz) wanted=("${build[@]}" "${fuzzers[@]}") ;;
   bench) wanted=("${build[@]}" "${peers[@]}") ;;

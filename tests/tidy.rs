@@ -87,7 +87,7 @@ const LEFT_BEHIND: [(&str, &str); 5] = [
 ];
 
 /// Which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("protocol", &[]),
     ("storage", &[]),
     ("pam", &[]),
@@ -96,6 +96,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     (".", &["protocol", "auth", "storage", "actors"]),
     ("testkit", &["", "protocol", "auth", "storage", "actors"]),
     ("benches", &["auth", "storage"]),
+    ("benches/parts", &["protocol", "storage"]),
     ("fuzz", &["", "protocol", "auth", "storage"]),
 ];
 

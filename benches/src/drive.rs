@@ -9,8 +9,11 @@ use crate::Fault;
 /// Enough for a client that keeps its buffers on the heap.
 const STACK_OCTETS: usize = 512 * 1024;
 
-/// Load that is not measured comes first.
-const WARM_UP: Duration = Duration::from_millis(500);
+/// Load that is not measured comes first: so much, or a quarter of the window if that is less.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How long is waited for the first operation where none fits into the window.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much, how long.
 #[derive(Debug, Clone, Copy)]
@@ -129,19 +132,47 @@ pub fn drive<C: Client>(
     }
 }
 
+/// Does something for each number below `count`, by `threads` threads that share them.
+///
+/// # Errors
+/// The first fault of any of them.
+pub fn side_by_side(
+    threads: usize,
+    count: usize,
+    operate: impl Fn(usize) -> Result<(), Fault> + Sync,
+) -> Result<(), Fault> {
+    std::thread::scope(|scope| {
+        let operate = &operate;
+        let running: Vec<_> = (0..threads)
+            .map(|first| scope.spawn(move || (first..count).step_by(threads).try_for_each(operate)))
+            .collect();
+        running
+            .into_iter()
+            .try_for_each(|thread| match thread.join() {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Fault::text("a thread panicked")),
+            })
+    })
+}
+
 fn run<C: Client>(plan: Plan, mut client: C, stop: &AtomicBool) -> Result<Measured, Fault> {
     let mut measured = Measured::default();
     let warm_up = if plan.warm_up {
-        WARM_UP
+        WARM_UP.min(plan.window / 4)
     } else {
         Duration::ZERO
     };
-    let begun = Instant::now() + warm_up;
+    let mut begun = Instant::now() + warm_up;
     let end = begun + plan.window;
     let mut last = begun;
     for round in 0.. {
         let before = Instant::now();
-        if before >= end || stop.load(Ordering::Relaxed) {
+        // An operation that is longer than the window counts as well.
+        let over = match measured.micros.is_empty() {
+            true => before >= end + PATIENCE,
+            false => before >= end,
+        };
+        if over || stop.load(Ordering::Relaxed) {
             break;
         }
         let Some(work) = client.operate(round)? else {
@@ -149,6 +180,9 @@ fn run<C: Client>(plan: Plan, mut client: C, stop: &AtomicBool) -> Result<Measur
         };
         let after = Instant::now();
         if before >= begun {
+            if measured.micros.is_empty() {
+                begun = before;
+            }
             let micros = after.duration_since(before).as_micros();
             measured
                 .micros

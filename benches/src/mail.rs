@@ -27,13 +27,15 @@ pub enum Group {
     Large,
     /// Nothing yet: mail is delivered to them.
     Target,
-    /// Nothing: logged on and idle.
+    /// Nothing yet: mail is delivered to them and fetched again.
+    Mixed,
+    /// Nothing: many users, logged on and idle.
     Idle,
 }
 
 impl Group {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Small,
         Self::Drain,
         Self::Few,
@@ -43,6 +45,7 @@ impl Group {
         Self::Medium,
         Self::Large,
         Self::Target,
+        Self::Mixed,
         Self::Idle,
     ];
 
@@ -70,16 +73,28 @@ impl Group {
         const KIB: usize = 1024;
         match self {
             Self::Small => ("small", 100, 100, 4 * KIB),
-            Self::Drain => ("drain", 100, 100, 4 * KIB),
+            Self::Drain => ("drain", 64, 100, 4 * KIB),
             Self::Few => ("few", 16, 10, KIB),
-            Self::Thousand => ("thousand", 16, 1_000, KIB),
+            Self::Thousand => ("thousand", 4, 1_000, KIB),
             Self::Many => ("many", 4, 10_000, KIB),
             Self::Huge => ("huge", 1, 100_000, KIB),
             Self::Medium => ("medium", 4, 100, 64 * KIB),
             Self::Large => ("large", 2, 10, 10 * KIB * KIB),
             Self::Target => ("target", 16, 0, 0),
+            Self::Mixed => ("mixed", 16, 0, 0),
             Self::Idle => ("idle", 1_000, 0, 0),
         }
+    }
+
+    /// Its name and shape, for files that say what is there already.
+    pub fn shape_name(self) -> String {
+        let (name, accounts, messages, octets) = self.shape();
+        format!("{name}-{accounts}x{messages}x{octets}")
+    }
+
+    /// Whether rows change its maildrops, so that each run begins with fresh ones.
+    pub fn is_changed(self) -> bool {
+        matches!(self, Self::Drain | Self::Target | Self::Mixed)
     }
 
     /// The name of an account.

@@ -16,8 +16,8 @@ use crate::Fault;
 const FIRST_OCTETS: usize = 16 * 1024;
 const LAST_OCTETS: usize = 256 * 1024;
 
-/// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may be silent: some take long to look at a large maildrop for the first time.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Where to connect, and how.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::dovecot::maildirs;
-use super::{Door, MAIL_ID, Peer, Work, copy_fresh, run};
+use super::{Door, MAIL_ID, Peer, Work, copy_group, run};
 use crate::Fault;
 use crate::mail::Group;
 use crate::pop3::PASSWORD;
@@ -64,6 +64,10 @@ impl Peer for Courier {
         "Debian's defaults but for the connection limits, passwords as unsalted MD5"
     }
 
+    fn durability(&self) -> &'static str {
+        "removals are not synced"
+    }
+
     fn address(&self, door: Door) -> Option<SocketAddr> {
         let port = match door {
             Door::Plain => PORT,
@@ -76,12 +80,11 @@ impl Peer for Courier {
     fn seed(&self, group: Group) -> Result<(), Fault> {
         let mail = self.folder().join("mail");
         fs::create_dir_all(&mail)?;
-        let seeds = maildirs(&self.work, group)?;
-        for account in 0..group.accounts() {
-            let name = group.account(account);
-            copy_fresh(&seeds.join(&name), &mail.join(&name))?;
-        }
-        Ok(())
+        copy_group(group, &maildirs(&self.work, group)?, &mail)
+    }
+
+    fn in_every_row(&self) -> bool {
+        false
     }
 
     fn command(&self) -> Result<Command, Fault> {

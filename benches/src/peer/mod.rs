@@ -35,6 +35,17 @@ pub enum Door {
     Lmtp,
 }
 
+impl Door {
+    /// What the table says of a server without it.
+    pub fn missing(self) -> &'static str {
+        match self {
+            Self::Plain => "no POP3 without TLS",
+            Self::Tls => "no TLS",
+            Self::Lmtp => "no LMTP",
+        }
+    }
+}
+
 /// A server that can be seeded, started and stopped.
 pub trait Peer {
     /// What the table calls it.
@@ -45,6 +56,20 @@ pub trait Peer {
 
     /// What a reader should know of its settings.
     fn settings(&self) -> &'static str;
+
+    /// What is durable when it acknowledges something.
+    fn durability(&self) -> &'static str;
+
+    /// Whether it is measured in all rows: those that begin a process for each session are far
+    /// behind, and take part only in the rows that say so.
+    fn in_every_row(&self) -> bool {
+        true
+    }
+
+    /// Whether it can be given this group's mail in reasonable time.
+    fn takes(&self, group: Group) -> bool {
+        self.in_every_row() || group != Group::Huge
+    }
 
     /// Where it listens, if it has that door.
     fn address(&self, door: Door) -> Option<SocketAddr>;
@@ -157,7 +182,7 @@ pub struct Running {
 }
 
 /// How long a server may take to greet.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Running {
     /// Starts a server and waits for its greeting.
@@ -186,6 +211,11 @@ impl Running {
         Ok(running)
     }
 
+    /// Whether its first process lives.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// All its processes.
     pub fn processes(&self) -> Vec<u32> {
         let mut found = descendants(self.child.id());
@@ -205,6 +235,30 @@ impl Running {
     /// Processor time of all its processes, those that ended under others included, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
         self.processes().into_iter().filter_map(cpu_seconds).sum()
+    }
+}
+
+impl Running {
+    /// Ends it as an operator would, by SIGTERM to its first process.
+    ///
+    /// # Errors
+    /// If it does not end in time.
+    pub fn end(mut self) -> Result<(), Fault> {
+        use nix::sys::signal::{Signal, kill};
+        use nix::unistd::Pid;
+        if let Some(first) = self.processes().first() {
+            let pid = i32::try_from(*first).map_err(|error| Fault::new("process", &error))?;
+            kill(Pid::from_raw(pid), Signal::SIGTERM)
+                .map_err(|error| Fault::new("SIGTERM", &error))?;
+        }
+        let end = Instant::now() + START_PATIENCE;
+        while self.is_alive() {
+            if Instant::now() > end {
+                return Err(Fault::text("it does not end"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 }
 
@@ -236,7 +290,7 @@ fn wait_for(address: SocketAddr, tls: bool) -> Result<(), Fault> {
         match greeted {
             Ok(true) => return Ok(()),
             _ if Instant::now() > end => return Err(Fault::text("it does not greet")),
-            _ => std::thread::sleep(Duration::from_millis(5)),
+            _ => std::thread::sleep(Duration::from_millis(1)),
         }
     }
 }
@@ -300,6 +354,18 @@ pub fn first_line(program: &str, argument: &str) -> String {
     let output = run(Command::new(program).arg(argument)).unwrap_or_default();
     let text = String::from_utf8_lossy(&output).into_owned();
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Copies the maildrops of a group, in place of those that are there.
+fn copy_group(group: Group, from: &Path, to: &Path) -> Result<(), Fault> {
+    for account in 0..group.accounts() {
+        let old = to.join(group.account(account));
+        if old.exists() {
+            fs::remove_dir_all(&old)?;
+        }
+    }
+    let all = from.join(".");
+    run(Command::new("cp").arg("-a").arg(all).arg(to)).map(drop)
 }
 
 /// Copies a folder of seeds.

@@ -69,6 +69,14 @@ impl Peer for Popa3d {
         "from couriertcpd as from inetd, mbox, no TLS, passwords as MD5-crypt through PAM"
     }
 
+    fn durability(&self) -> &'static str {
+        "the mbox is written anew at QUIT, as it does it by itself"
+    }
+
+    fn in_every_row(&self) -> bool {
+        false
+    }
+
     fn address(&self, door: Door) -> Option<SocketAddr> {
         match door {
             Door::Plain => Some(([127, 0, 0, 1], PORT).into()),

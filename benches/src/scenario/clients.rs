@@ -35,22 +35,32 @@ fn visit(target: &Target, account: &str, messages: usize) -> Result<Pop3, Fault>
 pub struct Visiting<'a> {
     target: &'a Target,
     group: Group,
+    accounts: usize,
     number: usize,
 }
 
 impl<'a> Visiting<'a> {
+    /// A client with a number, which visits all accounts of a group in turn.
     pub fn new(target: &'a Target, group: Group, number: usize) -> Self {
         Self {
             target,
             group,
+            accounts: group.accounts(),
             number,
         }
+    }
+
+    /// Only so many of them.
+    pub fn among(mut self, accounts: usize) -> Self {
+        self.accounts = self.accounts.min(accounts);
+        self
     }
 }
 
 impl Client for Visiting<'_> {
     fn operate(&mut self, round: usize) -> Result<Option<Work>, Fault> {
-        let account = self.group.account(self.number * STRIDE + round);
+        let place = (self.number * STRIDE + round) % self.accounts;
+        let account = self.group.account(place);
         visit(self.target, &account, self.group.messages())?.quit()?;
         Ok(Some(Work::default()))
     }
@@ -149,10 +159,10 @@ pub struct Delivering {
 }
 
 impl Delivering {
-    pub fn new(target: &Target, number: usize) -> Result<Self, Fault> {
+    pub fn new(target: &Target, group: Group, number: usize) -> Result<Self, Fault> {
         Ok(Self {
             session: Lmtp::connect(target)?,
-            recipient: Group::Target.account(number),
+            recipient: group.account(number),
             message: message(number as u64, DELIVERED_OCTETS),
         })
     }
@@ -177,12 +187,34 @@ pub struct Mixing<'a> {
 
 impl<'a> Mixing<'a> {
     pub fn new(target: &'a Target, lmtp: Option<&Target>, number: usize) -> Result<Self, Fault> {
-        let delivering = lmtp.map(|lmtp| Delivering::new(lmtp, number)).transpose()?;
+        let delivering = lmtp
+            .map(|lmtp| Delivering::new(lmtp, Group::Mixed, number))
+            .transpose()?;
         Ok(Self {
             target,
             delivering,
             number,
         })
+    }
+
+    /// A poll, and then some messages from the first on.
+    fn fetch(&self, group: Group, place: usize, messages: usize) -> Result<(), Fault> {
+        let mut session = visit(self.target, &group.account(place), group.messages())?;
+        for number in 1..=messages {
+            session.retr(number)?;
+        }
+        session.quit()
+    }
+
+    /// Takes what was delivered out of the maildrop.
+    fn collect(&self) -> Result<(), Fault> {
+        let mut session = Pop3::log_on(self.target, &Group::Mixed.account(self.number))?;
+        let (messages, _) = session.stat()?;
+        for number in 1..=messages {
+            session.retr(number)?;
+            session.command(&format!("DELE {number}\r\n"))?;
+        }
+        session.quit()
     }
 }
 
@@ -191,33 +223,15 @@ impl Client for Mixing<'_> {
         let place = self.number * STRIDE + round;
         // 37 has no factor in common with 100: the kinds come well mixed.
         match (place * 37) % 100 {
-            0..80 => {
-                let group = Group::Small;
-                visit(self.target, &group.account(place), group.messages())?.quit()?;
-            }
-            80..94 => {
-                let group = Group::Small;
-                let mut session = visit(self.target, &group.account(place), group.messages())?;
-                for number in 1..=3 {
-                    session.retr(number)?;
-                }
-                session.quit()?;
-            }
-            94..98 => {
-                let group = Group::Medium;
-                let mut session = visit(self.target, &group.account(place), group.messages())?;
-                session.retr(1 + place % group.messages())?;
-                session.quit()?;
-            }
-            _ => match &mut self.delivering {
-                Some(delivering) => {
-                    delivering.operate(round)?;
-                }
-                None => {
-                    let group = Group::Small;
-                    visit(self.target, &group.account(place), group.messages())?.quit()?;
-                }
+            0..80 => self.fetch(Group::Small, place, 0)?,
+            80..92 => self.fetch(Group::Small, place, 3)?,
+            92..96 => self.fetch(Group::Medium, place, 1)?,
+            96..98 => match &mut self.delivering {
+                Some(delivering) => drop(delivering.operate(round)?),
+                None => self.fetch(Group::Small, place, 0)?,
             },
+            _ if self.delivering.is_some() => self.collect()?,
+            _ => self.fetch(Group::Small, place, 0)?,
         }
         Ok(Some(Work::default()))
     }

@@ -2,19 +2,24 @@
 
 mod clients;
 mod idle;
+mod rows;
+mod start_up;
 
 use std::time::Duration;
 
 use crate::Fault;
-use crate::drive::{Measured, Plan, drive};
+use crate::drive::{Measured, Plan, drive, side_by_side};
 use crate::mail::Group;
 use crate::peer::{Door, Peer, Work};
 use crate::pop3::Pop3;
 use crate::wire::{Target, tls};
 
+pub use clients::Visiting;
 pub use idle::{Idle, idle};
+pub use rows::ROWS;
+pub use start_up::{StartUp, start_up};
 
-use clients::{Delivering, Draining, Fetching, Mixing, Pipelining, Visiting};
+use clients::{Delivering, Draining, Fetching, Mixing, Pipelining};
 
 /// What the clients do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +34,8 @@ pub enum Kind {
     Drain,
     /// One connection: a message after another, each acknowledged.
     Deliver,
-    /// Of 100 visits: 80 polls, 14 that fetch three messages, 4 that fetch one of 64 KiB, 2
-    /// deliveries where there is LMTP.
+    /// Of 100 visits: 80 polls, 12 that fetch three messages, 4 that fetch one of 64 KiB, 2
+    /// deliveries, 2 that fetch and remove what was delivered (polls where there is no LMTP).
     Mix,
     /// `Visit`, while two others fetch messages of 10 MiB without a pause.
     VisitBeside,
@@ -62,12 +67,16 @@ pub struct Row {
     pub resume: bool,
     /// Whose maildrops.
     pub group: Group,
+    /// How many of the group's accounts are visited.
+    pub accounts: usize,
     /// How many clients.
     pub clients: usize,
     /// What is counted.
     pub unit: Unit,
     /// At least so many times the best peer, if that is a goal.
     pub goal: Option<f64>,
+    /// Also for servers that are not measured in every row.
+    pub everyone: bool,
 }
 
 const fn row(name: &'static str, kind: Kind, door: Door, group: Group, clients: usize) -> Row {
@@ -83,15 +92,22 @@ const fn row(name: &'static str, kind: Kind, door: Door, group: Group, clients: 
         door,
         resume: false,
         group,
+        accounts: usize::MAX,
         clients,
         unit,
         goal: None,
+        everyone: false,
     }
 }
 
 impl Row {
     const fn at_least(mut self, times: f64) -> Self {
         self.goal = Some(times);
+        self
+    }
+
+    const fn everyone(mut self) -> Self {
+        self.everyone = true;
         self
     }
 
@@ -103,6 +119,27 @@ impl Row {
     const fn in_unit(mut self, unit: Unit) -> Self {
         self.unit = unit;
         self
+    }
+
+    /// Whose maildrops its clients open.
+    pub fn groups(&self) -> Vec<Group> {
+        match self.kind {
+            Kind::Visit | Kind::Fetch | Kind::Pipeline | Kind::Drain | Kind::Deliver => {
+                vec![self.group]
+            }
+            Kind::Mix => vec![Group::Small, Group::Medium, Group::Mixed],
+            Kind::VisitBeside => vec![self.group, Group::Large],
+        }
+    }
+
+    /// Why a server is not measured in it, if so.
+    pub fn absence(&self, peer: &dyn Peer) -> Option<&'static str> {
+        match peer.address(self.door) {
+            None => Some(self.door.missing()),
+            Some(_) if !self.everyone && !peer.in_every_row() => Some("not measured"),
+            Some(_) if !peer.takes(self.group) => Some("not measured"),
+            Some(_) => None,
+        }
     }
 
     /// The figure of a run.
@@ -126,194 +163,17 @@ impl Row {
     }
 }
 
-/// The rows of the comparison.
-pub const ROWS: &[Row] = &[
-    row(
-        "sessions, 16 clients",
-        Kind::Visit,
-        Door::Plain,
-        Group::Small,
-        16,
-    )
-    .at_least(8.0),
-    row(
-        "sessions, 64 clients",
-        Kind::Visit,
-        Door::Plain,
-        Group::Small,
-        64,
-    )
-    .at_least(8.0),
-    row(
-        "sessions, TLS in full, 16 clients",
-        Kind::Visit,
-        Door::Tls,
-        Group::Small,
-        16,
-    )
-    .at_least(4.0),
-    row(
-        "sessions, TLS resumed, 16 clients",
-        Kind::Visit,
-        Door::Tls,
-        Group::Small,
-        16,
-    )
-    .resumed()
-    .at_least(8.0),
-    row(
-        "polls of 10,000 messages, 1 client",
-        Kind::Visit,
-        Door::Plain,
-        Group::Many,
-        1,
-    )
-    .at_least(30.0),
-    row(
-        "polls of 10,000 messages, 4 clients",
-        Kind::Visit,
-        Door::Plain,
-        Group::Many,
-        4,
-    )
-    .at_least(30.0),
-    row(
-        "polls of 100,000 messages, 1 client",
-        Kind::Visit,
-        Door::Plain,
-        Group::Huge,
-        1,
-    ),
-    row(
-        "RETR of 4 KiB, 1 client",
-        Kind::Fetch,
-        Door::Plain,
-        Group::Small,
-        1,
-    ),
-    row(
-        "RETR of 4 KiB, 16 clients",
-        Kind::Fetch,
-        Door::Plain,
-        Group::Small,
-        16,
-    )
-    .at_least(4.0),
-    row(
-        "RETR of 4 KiB, TLS, 16 clients",
-        Kind::Fetch,
-        Door::Tls,
-        Group::Small,
-        16,
-    ),
-    row(
-        "RETR of 4 KiB, pipelined, 4 clients",
-        Kind::Pipeline,
-        Door::Plain,
-        Group::Small,
-        4,
-    ),
-    row(
-        "RETR of 64 KiB, 4 clients",
-        Kind::Fetch,
-        Door::Plain,
-        Group::Medium,
-        4,
-    )
-    .in_unit(Unit::Megabytes),
-    row(
-        "RETR of 64 KiB, TLS, 4 clients",
-        Kind::Fetch,
-        Door::Tls,
-        Group::Medium,
-        4,
-    )
-    .in_unit(Unit::Megabytes),
-    row(
-        "RETR of 10 MiB, 1 client",
-        Kind::Fetch,
-        Door::Plain,
-        Group::Large,
-        1,
-    )
-    .in_unit(Unit::Megabytes),
-    row(
-        "RETR of 10 MiB, TLS, 1 client",
-        Kind::Fetch,
-        Door::Tls,
-        Group::Large,
-        1,
-    )
-    .in_unit(Unit::Megabytes),
-    row(
-        "RETR, DELE all, QUIT, 16 clients",
-        Kind::Drain,
-        Door::Plain,
-        Group::Drain,
-        16,
-    )
-    .at_least(5.0),
-    row(
-        "delivery of 4 KiB, 1 connection",
-        Kind::Deliver,
-        Door::Lmtp,
-        Group::Target,
-        1,
-    )
-    .at_least(4.0),
-    row(
-        "delivery of 4 KiB, 16 connections",
-        Kind::Deliver,
-        Door::Lmtp,
-        Group::Target,
-        16,
-    )
-    .at_least(10.0),
-    row(
-        "a mix, 16 clients",
-        Kind::Mix,
-        Door::Plain,
-        Group::Small,
-        16,
-    ),
-    row(
-        "sessions, 4 clients, alone",
-        Kind::Visit,
-        Door::Plain,
-        Group::Small,
-        4,
-    )
-    .in_unit(Unit::Percentile99),
-    row(
-        "sessions, 4 clients, beside RETRs",
-        Kind::VisitBeside,
-        Door::Plain,
-        Group::Small,
-        4,
-    ),
-];
-
 /// Measures one row at one server, which runs.
 ///
 /// # Errors
-/// What went wrong; `None` if the server has no such door.
+/// What went wrong.
 pub fn measure(
     row: &Row,
     peer: &dyn Peer,
     work: &Work,
     window: Duration,
-) -> Result<Option<Measured>, Fault> {
-    let Some(address) = peer.address(row.door) else {
-        return Ok(None);
-    };
-    let config = match row.door {
-        Door::Tls => Some(tls(&work.certificate, row.resume)?),
-        Door::Plain | Door::Lmtp => None,
-    };
-    let target = Target {
-        address,
-        tls: config,
-    };
+) -> Result<Measured, Fault> {
+    let target = target(peer, row.door, work, row.resume)?;
     let group = row.group;
     let plan = Plan {
         clients: row.clients,
@@ -323,24 +183,33 @@ pub fn measure(
     let lmtp = peer
         .address(Door::Lmtp)
         .map(|address| Target { address, tls: None });
-    let measured = match row.kind {
-        Kind::Visit => drive(plan, |number| Ok(Visiting::new(&target, group, number))),
+    match row.kind {
+        Kind::Visit => drive(plan, |number| {
+            Ok(Visiting::new(&target, group, number).among(row.accounts))
+        }),
         Kind::Fetch => drive(plan, |number| Fetching::new(&target, group, number)),
         Kind::Pipeline => drive(plan, |number| Pipelining::new(&target, group, number)),
-        Kind::Deliver => drive(plan, |number| Delivering::new(&target, number)),
+        Kind::Deliver => drive(plan, |number| Delivering::new(&target, group, number)),
         Kind::Mix => drive(plan, |number| Mixing::new(&target, lmtp.as_ref(), number)),
-        Kind::Drain => {
-            let plan = Plan {
-                window: window * 20,
-                ..plan
-            };
-            drive(plan, |number| {
-                Ok(Draining::new(&target, number, row.clients))
-            })
-        }
+        Kind::Drain => drive(plan, |number| {
+            Ok(Draining::new(&target, number, row.clients))
+        }),
         Kind::VisitBeside => beside(&target, plan, group),
-    }?;
-    Ok(Some(measured))
+    }
+}
+
+/// A door of a server, for clients that share their TLS state if they `resume`.
+///
+/// # Errors
+/// If the server has no such door.
+pub fn target(peer: &dyn Peer, door: Door, work: &Work, resume: bool) -> Result<Target, Fault> {
+    let address = peer.address(door);
+    let tls = match door {
+        Door::Tls => Some(tls(&work.certificate, resume)?),
+        Door::Plain | Door::Lmtp => None,
+    };
+    let target = address.map(|address| Target { address, tls });
+    target.ok_or_else(|| Fault::text(door.missing()))
 }
 
 /// Visits, while two clients fetch large messages until the visits are over.
@@ -362,21 +231,15 @@ fn beside(target: &Target, plan: Plan, group: Group) -> Result<Measured, Fault> 
     })
 }
 
-/// Logs one account of the row on and off.
+/// Every account of a group logs on once: passwords are hashed, and indexes and caches made, before
+/// anything is measured.
 ///
 /// # Errors
 /// What went wrong.
-pub fn log_on_once(row: &Row, peer: &dyn Peer, work: &Work, account: usize) -> Result<(), Fault> {
-    let Some(address) = peer.address(row.door) else {
-        return Ok(());
-    };
-    let config = match row.door {
-        Door::Tls => Some(tls(&work.certificate, row.resume)?),
-        Door::Plain | Door::Lmtp => None,
-    };
-    let target = Target {
-        address,
-        tls: config,
-    };
-    Pop3::log_on(&target, &row.group.account(account))?.quit()
+pub fn warm(peer: &dyn Peer, work: &Work, group: Group, accounts: usize) -> Result<(), Fault> {
+    const CLIENTS: usize = 4;
+    let target = target(peer, Door::Plain, work, false)?;
+    side_by_side(CLIENTS, accounts, |account| {
+        Pop3::log_on(&target, &group.account(account))?.quit()
+    })
 }
