@@ -5,7 +5,7 @@
 # rustup puts cargo there, and not every shell knows.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench fuzz rust components
+.PHONY: run test bench fuzz simulate rust components
 
 run: rust
 	@packaging/debian-packages.sh build
@@ -30,6 +30,14 @@ SECONDS ?= 60
 fuzz: rust
 	@packaging/debian-packages.sh fuzz
 	fuzz/run $(SECONDS) $(TARGET)
+
+# The whole tree on a paused clock, from seeds: `make simulate SEEDS=1000`, `make simulate SEED=17`
+# plays one again aloud, FROM=n begins elsewhere.
+SEEDS ?= 1000
+FROM ?= 0
+simulate: rust
+	cargo run --locked --profile simulation -p mailroost-simulation -- \
+	  $(if $(SEED),--seed $(SEED),--from $(FROM) --seeds $(SEEDS))
 
 rust:
 	@command -v cargo >/dev/null || { \

@@ -9,8 +9,18 @@ use std::path::{Path, PathBuf};
 use mailroost_testkit::transcript::Transcript;
 
 /// Folders with our own Rust files.
-const ROOMS: [&str; 11] = [
-    "src", "protocol", "auth", "storage", "actors", "testkit", "pam", "benches", "fuzz", "tests",
+const ROOMS: [&str; 12] = [
+    "src",
+    "protocol",
+    "auth",
+    "storage",
+    "actors",
+    "testkit",
+    "simulation",
+    "pam",
+    "benches",
+    "fuzz",
+    "tests",
     "examples",
 ];
 
@@ -87,7 +97,7 @@ const LEFT_BEHIND: [(&str, &str); 5] = [
 ];
 
 /// Which of our crates each may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("storage", &[]),
     ("pam", &[]),
@@ -98,6 +108,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("benches", &["auth", "storage"]),
     ("benches/parts", &["protocol", "storage"]),
     ("fuzz", &["", "protocol", "auth", "storage"]),
+    ("simulation", &["protocol", "auth", "storage", "actors"]),
 ];
 
 /// File names that say nothing.

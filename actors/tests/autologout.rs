@@ -113,6 +113,30 @@ async fn a_client_that_reads_a_long_message_slowly_is_not_inactive() {
 }
 
 #[actix::test]
+async fn a_command_in_pieces_after_an_answer_that_was_taken_slowly_is_answered() {
+    pause();
+    let mut fixture = Fixture::new();
+    fixture.limits.write_stall = Duration::from_secs(1200);
+    let alice = fixture.user("alice", 0);
+    fixture::deliver(&fixture.store, alice, &b"line\r\n".repeat(200));
+    let tree = fixture.start();
+    let mut client = Client::connect_with(&tree, 64).await;
+    client.try_log_on("alice").await;
+    client.send("RETR 1\r\n").await;
+    let mut lines = 0;
+    while client.line().await != "." {
+        lines += 1;
+        if lines % 20 == 0 && lines < 200 {
+            sleep(Duration::from_secs(300)).await;
+        }
+    }
+    // The timer, which found the session at work, looks again before the command is whole.
+    client.send("NO").await;
+    sleep(Duration::from_secs(20)).await;
+    assert!(client.ask("OP").await.starts_with("+OK"));
+}
+
+#[actix::test]
 async fn a_session_that_was_at_work_when_the_timer_looked_is_still_ended_in_time() {
     pause();
     let mut fixture = Fixture::new();

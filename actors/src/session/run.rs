@@ -93,6 +93,7 @@ pub(super) async fn run(
     let mut driver = Driver {
         line,
         deadline: session.deadline(),
+        deadline_heard: session.deadline(),
         session,
         effects,
         tls: connection.tls,
@@ -103,7 +104,6 @@ pub(super) async fn run(
         relayed: None,
         end: None,
     };
-    driver.name_next_refusal();
     driver.drive().await;
     let retrieved = driver.effects.take_retrieved();
     driver.finish().await;
@@ -252,11 +252,14 @@ pub(super) struct Driver<'a> {
     pub(super) relayed: Option<Relayed>,
     /// When the client will have been inactive for too long.
     deadline: Instant,
+    /// The same without the time in which it took its last answer.
+    deadline_heard: Instant,
     end: Option<End>,
 }
 
 impl Driver<'_> {
     async fn drive(&mut self) {
+        self.name_next_refusal();
         self.end = Some(loop {
             let step = self.session.next(clock::now(), &mut self.line.out);
             if let Some(recorder) = &mut self.recorder {
@@ -324,8 +327,13 @@ impl Driver<'_> {
     async fn need_input(&mut self) -> Result<(), End> {
         let answered = clock::now();
         self.write().await?;
-        // A client that takes its answer slowly is not inactive meanwhile.
-        self.deadline = self.session.deadline() + clock::now().duration_since(answered);
+        // A client that takes its answer slowly is not inactive meanwhile. What it was given for
+        // that stays its own when the first octets of its next command come.
+        if self.session.deadline() != self.deadline_heard {
+            self.deadline_heard = self.session.deadline();
+            self.deadline = self.deadline_heard;
+        }
+        self.deadline += clock::now().duration_since(answered);
         self.activity.set(self.deadline);
         if self.effects.exchange.is_some() && !self.session.sasl_exchange_is_open() {
             // The client cancelled it.
