@@ -1,10 +1,14 @@
-//! A disk that fails on purpose: at a chosen operation, when its room is used up, or by seed.
-//! For tests; an operation that does not fail is done on the real disk.
+//! A disk that fails on purpose: at a chosen operation, when its room is used up, by seed, or because
+//! its power goes. For tests; an operation that does not fail is done on the real disk.
+
+mod power;
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use power::Volatile;
 
 use crate::sled_store::files::{DiskFiles, Files};
 
@@ -27,6 +31,8 @@ pub enum Operation {
     Link,
     /// Unlinking.
     Unlink,
+    /// Making all of the file system durable.
+    SyncFileSystem,
     /// Making a folder durable.
     SyncFolder,
     /// A new folder.
@@ -51,6 +57,8 @@ pub enum Fault {
 pub struct FaultyFiles {
     disk: DiskFiles,
     plan: Mutex<Plan>,
+    /// What a loss of power would undo, if that is played.
+    volatile: Mutex<Option<Volatile>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,12 +71,40 @@ struct Plan {
     random: Option<(u64, u32)>,
     /// How many operations failed.
     failed: u64,
+    /// How many operations there are until the power goes.
+    power: Option<u64>,
 }
 
 impl FaultyFiles {
     /// A disk that works, until told otherwise.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A disk that works, and whose power can go. `aside` is a folder of its own on the same file
+    /// system, for what that would bring back.
+    pub fn with_power(aside: &Path) -> Self {
+        let disk = Self::default();
+        *disk.volatile() = Some(Volatile::new(aside));
+        disk
+    }
+
+    /// Has the power go after so many operations that change something.
+    pub fn power_off_after(&self, operations: u64) {
+        self.plan().power = Some(operations);
+    }
+
+    /// Whether it went.
+    pub fn is_off(&self) -> bool {
+        self.plan().power == Some(0)
+    }
+
+    /// What was not made durable is lost in part, as the seed says. Whoever used the disk is gone.
+    pub fn lose_what_is_volatile(&self, seed: u64) -> io::Result<()> {
+        match &mut *self.volatile() {
+            Some(volatile) => volatile.cut(seed),
+            None => Ok(()),
+        }
     }
 
     /// Has one operation of that kind fail, after `others` of its kind that succeed.
@@ -95,6 +131,15 @@ impl FaultyFiles {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn volatile(&self) -> MutexGuard<'_, Option<Volatile>> {
+        self.volatile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what is about to be done, or was, if that is played.
+    fn remember(&self, act: impl FnOnce(&mut Volatile) -> io::Result<()>) -> io::Result<()> {
+        self.volatile().as_mut().map_or(Ok(()), act)
+    }
+
     fn meet(&self, operation: Operation) -> io::Result<()> {
         match self.plan().fault(operation) {
             None => Ok(()),
@@ -105,6 +150,13 @@ impl FaultyFiles {
 
 impl Plan {
     fn fault(&mut self, operation: Operation) -> Option<Fault> {
+        if !matches!(operation, Operation::Open | Operation::Read) {
+            match &mut self.power {
+                Some(0) => return Some(Fault::Io),
+                Some(left) => *left -= 1,
+                None => {}
+            }
+        }
         let fault = self
             .planned_fault(operation)
             .or_else(|| self.random_fault());
@@ -163,7 +215,12 @@ pub fn split_mix(state: &mut u64) -> u64 {
 impl Files for FaultyFiles {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.meet(Operation::Create)?;
-        self.disk.create(path)
+        let file = self.disk.create(path)?;
+        self.remember(|volatile| {
+            volatile.created(path);
+            Ok(())
+        })?;
+        Ok(file)
     }
 
     fn open(&self, path: &Path, writing: bool) -> io::Result<File> {
@@ -178,6 +235,9 @@ impl Files for FaultyFiles {
 
     fn write_at(&self, file: &File, octets: &[u8], offset: u64) -> io::Result<()> {
         let mut plan = self.plan();
+        if plan.power != Some(0) {
+            self.remember(|volatile| volatile.writing(file, offset, octets.len()))?;
+        }
         match plan.fault(Operation::Write) {
             None => {}
             Some(Fault::Torn) => {
@@ -203,27 +263,44 @@ impl Files for FaultyFiles {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         self.meet(Operation::Sync)?;
-        self.disk.sync(file)
+        self.disk.sync(file)?;
+        self.remember(|volatile| volatile.synced(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.meet(Operation::Rename)?;
+        self.remember(|volatile| volatile.renaming(from, to))?;
         self.disk.rename(from, to)
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.meet(Operation::Link)?;
-        self.disk.link(from, to)
+        self.disk.link(from, to)?;
+        self.remember(|volatile| {
+            volatile.created(to);
+            Ok(())
+        })
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
         self.meet(Operation::Unlink)?;
+        self.remember(|volatile| volatile.unlinking(path))?;
         self.disk.unlink(path)
+    }
+
+    fn sync_file_system(&self, folder: &File) -> io::Result<()> {
+        self.meet(Operation::SyncFileSystem)?;
+        self.disk.sync_file_system(folder)?;
+        self.remember(Volatile::all_synced)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.meet(Operation::SyncFolder)?;
-        self.disk.sync_folder(path)
+        self.disk.sync_folder(path)?;
+        self.remember(|volatile| {
+            volatile.folder_synced(path);
+            Ok(())
+        })
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {

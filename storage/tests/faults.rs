@@ -13,7 +13,7 @@ use mailroost_storage::{
     Directory, MaildropId, MaildropStore, MessageId, NewUser, Removal, SledStore, Staging,
     StoreErrorKind, StoreEvent, UserName,
 };
-use support::{deliver, findings, message, read, stage, user, watched};
+use support::{Before, deliver, findings, message, read, stage, user, watched};
 use tempfile::TempDir;
 
 struct Faulty {
@@ -82,24 +82,35 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_full_disk_refuses_a_delivery_and_takes_the_next() {
-    // A delivery of one small message: create, write body; open, write header, sync, rename,
-    // sync folder; then the index.
-    let steps = [
+    // A delivery of one small message: create its file, write it; append to the log.
+    let small = [
+        (Operation::Create, 0),
+        (Operation::Write, 0),
+        (Operation::Write, 1),
+    ];
+    // Of one that the log is too small for: create, write body; open, write header, sync, rename,
+    // sync folder; append to the log.
+    let large = [
         (Operation::Create, 0),
         (Operation::Write, 0),
         (Operation::Open, 0),
-        (Operation::Write, 1),
+        (Operation::Write, 3),
         (Operation::Sync, 0),
         (Operation::Rename, 0),
         (Operation::SyncFolder, 0),
+        (Operation::Write, 4),
     ];
+    let small = small.map(|step| (step, message(3)));
+    let large = large.map(|step| (step, b"a line\r\n".repeat(20_000)));
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
     let before = maildrop.messages().to_vec();
-    for (operation, others) in steps {
+    for ((operation, others), octets) in small.into_iter().chain(large) {
         for fault in [Fault::Full, Fault::Torn] {
             faulty.files.fail_after(others, operation, fault);
-            let error = deliver(&faulty.store, &mut *maildrop, &[3]).unwrap_err();
+            let staged = stage(&faulty.store, &octets);
+            let delivered = staged.and_then(|staged| maildrop.deliver(vec![staged]));
+            let error = delivered.unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::Full, "{operation:?}: {error}");
             assert_eq!(maildrop.messages(), before, "{operation:?}");
             assert!(faulty.files_in("staging").is_empty(), "{operation:?}");
@@ -126,7 +137,7 @@ fn a_full_disk_refuses_a_delivery_and_takes_the_next() {
 fn a_batch_that_meets_a_full_disk_half_way_leaves_nothing() {
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
-    faulty.files.fail_after(2, Operation::Rename, Fault::Full);
+    faulty.files.fail_after(2, Operation::Create, Fault::Full);
     let error = deliver(&faulty.store, &mut *maildrop, &[3, 4, 5, 6]).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Full);
     assert_eq!(faulty.files_in("bodies/01/1"), ["1", "2", "owner"]);
@@ -201,11 +212,10 @@ fn a_carried_decimal_can_be_delivered_after_there_was_no_room() {
 }
 
 #[test]
-fn an_index_that_cannot_be_made_durable_poisons_the_store() {
+fn a_log_that_cannot_be_made_durable_poisons_the_store() {
     let faulty = faulty();
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
-    // The first sync is the body's, the second the index's.
-    faulty.files.fail_after(1, Operation::Sync, Fault::Io);
+    faulty.files.fail_after(0, Operation::Sync, Fault::Io);
     let error = deliver(&faulty.store, &mut *maildrop, &[3]).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Poisoned, "{error}");
     let error = deliver(&faulty.store, &mut *maildrop, &[4]).unwrap_err();
@@ -249,9 +259,7 @@ fn an_index_that_cannot_be_made_durable_poisons_the_store() {
 /// A store that crashed between the naming of the files of 3 and 4 (one batch) and their commit.
 fn crashed_in_a_delivery() -> Faulty {
     let faulty = faulty();
-    let index = faulty.folder.path().join("index");
-    let before = TempDir::new().unwrap();
-    support::copy_folder(&index, before.path());
+    let before = Before::a_commit(faulty.folder.path());
     let mut maildrop = faulty.store.open_maildrop(faulty.maildrop).unwrap();
     deliver(&faulty.store, &mut *maildrop, &[3, 4]).unwrap();
     drop(maildrop);
@@ -263,8 +271,7 @@ fn crashed_in_a_delivery() -> Faulty {
         maildrop,
     } = faulty;
     drop(store);
-    fs::remove_dir_all(&index).unwrap();
-    support::copy_folder(before.path(), &index);
+    before.come_back(folder.path());
     let (mut options, _) = watched();
     options.files = files.clone();
     let sink = Arc::clone(&events);
@@ -378,6 +385,7 @@ fn a_file_that_cannot_be_unlinked_is_unlinked_later() {
         1
     );
     assert_eq!(faulty.files_in("bodies/01/1"), ["1", "2", "owner"]);
+    // One more for housekeeping itself, which waits for the thread that meets the first.
     faulty.files.fail_after(0, Operation::Unlink, Fault::Io);
     assert_eq!(faulty.store.housekeeping().unwrap().unlinked, 0);
     assert_eq!(faulty.store.housekeeping().unwrap().unlinked, 1);
@@ -410,8 +418,9 @@ fn a_file_that_cannot_be_unlinked_is_unlinked_later() {
 fn forgotten_temporary_files_are_found_by_housekeeping() {
     let faulty = faulty();
     faulty.files.fail_after(0, Operation::Unlink, Fault::Io);
-    drop(stage(&faulty.store, b"A: 1\n\n").unwrap());
-    let in_use = stage(&faulty.store, b"A: 1\n\n").unwrap();
+    let large = b"a line\n".repeat(20_000);
+    drop(stage(&faulty.store, &large).unwrap());
+    let in_use = stage(&faulty.store, &large).unwrap();
     assert_eq!(faulty.files_in("staging").len(), 2);
     assert_eq!(faulty.store.housekeeping().unwrap().temporary, 1);
     assert_eq!(faulty.files_in("staging").len(), 1);

@@ -22,6 +22,10 @@ impl BodySource for SledBodies {
             options, layout, ..
         } = &*self.shared;
         match MessageFile::open(&*options.files, layout, self.maildrop, message, None) {
+            // What was removed may have its file for a moment.
+            Ok(_) if self.shared.unfinished.removes(self.maildrop, message) => {
+                Err(self.missing(message))
+            }
             Ok(file) => Ok(Box::new(SledBody {
                 files: Arc::clone(&options.files),
                 file,

@@ -10,6 +10,7 @@ use crate::{BodyFacts, MaildropId, MessageId, StoreError, StoreErrorKind};
 /// Octets before the body.
 pub(super) const HEADER_OCTETS: u64 = 160;
 
+/// The same, to count octets in memory.
 pub(super) const HEADER_SIZE: usize = HEADER_OCTETS as usize;
 /// What the file begins with; then two octets for the version of the format.
 const MAGIC: [u8; 6] = *b"MRBODY";

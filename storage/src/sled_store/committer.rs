@@ -1,17 +1,25 @@
-//! The committer: one thread writes the index for all maildrops, and one flush serves all that
-//! wait for it (group commit).
+//! The committer: one thread writes log and index for all maildrops, and one sync of the log serves
+//! all that wait for it (group commit).
 
-use std::fs::File;
-use std::mem;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::event::{EventSink, StoreEvent};
 use super::files::Files;
 use super::index::{Change, Index, TreeName};
-use super::options::{Durability, SledStoreOptions};
-use crate::{StoreError, StoreErrorKind};
+use super::layout::Layout;
+use super::log::{Background, Log, Logged, LoggedFile};
+use super::options::SledStoreOptions;
+use super::record::JournalEntry;
+use super::unfinished::Unfinished;
+use crate::{MaildropId, StoreError, StoreErrorKind};
+
+/// Octets of message files in one record, after which no more commits join it: the first one waits
+/// for the last. A commit of its own never has more.
+pub(super) const LOGGED_AT_ONCE_OCTETS: usize = 1 << 20;
 
 /// What a commit is for: removals may use room that deliveries may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,41 +83,66 @@ impl Poison {
     }
 }
 
+/// What becomes durable together.
+pub(super) struct Commit {
+    pub(super) changes: Vec<Change>,
+    /// Files that are written already, and not synced.
+    pub(super) files: Vec<LoggedFile>,
+    /// Entries of the journal, among the changes, that are done behind the commit.
+    pub(super) entries: Vec<(Vec<u8>, MaildropId, JournalEntry)>,
+    pub(super) purpose: Purpose,
+}
+
 struct Request {
-    changes: Vec<Change>,
-    purpose: Purpose,
+    commit: Commit,
     answer: SyncSender<Result<(), CommitError>>,
+}
+
+impl Request {
+    fn octets(&self) -> usize {
+        let files = self.commit.files.iter();
+        files.map(|file| file.octets.len()).sum()
+    }
 }
 
 /// The way to the thread. Dropped or closed, the thread ends after what is queued.
 pub(super) struct Committer {
     queue: Mutex<Option<SyncSender<Request>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    done: DoneKeys,
+    background: Mutex<Option<Background>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     poison: Poison,
 }
-
-/// Journal entries that are done; the next commit drops them.
-type DoneKeys = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Committer {
     pub(super) fn start(
         index: Index,
+        log: Log,
+        layout: &Layout,
         poison: Poison,
         options: &SledStoreOptions,
+        unfinished: &Arc<Unfinished>,
     ) -> Result<Self, StoreError> {
         let start = |error| StoreError::io("cannot start the committer", error);
         let (queue, requests) = sync_channel(options.queue_length);
-        let done = DoneKeys::default();
+        let (background, behind) = Background::start(
+            index.clone(),
+            layout,
+            options,
+            poison.clone(),
+            Arc::clone(unfinished),
+        )
+        .map_err(start)?;
         let work = Work {
-            file: index.file().map_err(start)?,
+            index_folder: index.folder().to_owned(),
             index,
+            log,
             poison: poison.clone(),
             files: Arc::clone(&options.files),
-            sync: options.durability == Durability::Full,
+            unfinished: Arc::clone(unfinished),
+            background: background.clone(),
+            idle: options.log_idle,
             reserve_octets: options.reserve_octets,
             removal_reserve_octets: options.removal_reserve_octets,
-            done: Arc::clone(&done),
         };
         let batch_max = options.commits_per_flush_max.max(1);
         let thread = std::thread::Builder::new()
@@ -118,29 +151,30 @@ impl Committer {
             .map_err(start)?;
         Ok(Self {
             queue: Mutex::new(Some(queue)),
-            thread: Mutex::new(Some(thread)),
-            done,
+            background: Mutex::new(Some(background)),
+            threads: Mutex::new(vec![thread, behind]),
             poison,
         })
     }
 
     /// Waits for a place in the queue, and then until the changes are durable.
     pub(super) fn commit(&self, changes: Vec<Change>, purpose: Purpose) -> Result<(), CommitError> {
+        self.commit_all(Commit {
+            changes,
+            files: Vec::new(),
+            entries: Vec::new(),
+            purpose,
+        })
+    }
+
+    /// The same with all that can become durable.
+    pub(super) fn commit_all(&self, commit: Commit) -> Result<(), CommitError> {
         let closed =
             || CommitError::Refused(StoreError::new(StoreErrorKind::Io, "the store is closed"));
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let queue = lock(&self.queue).clone();
         let queue = queue.ok_or_else(closed)?;
         let (answer, answered) = sync_channel(1);
-        let request = Request {
-            changes,
-            purpose,
-            answer,
-        };
-        match queue.try_send(request) {
+        match queue.try_send(Request { commit, answer }) {
             Ok(()) => {}
             Err(TrySendError::Full(request)) => queue.send(request).map_err(|_| closed())?,
             Err(TrySendError::Disconnected(_)) => return Err(closed()),
@@ -158,28 +192,19 @@ impl Committer {
         })
     }
 
-    /// Has the next commit drop a journal entry.
-    pub(super) fn journal_done(&self, key: Vec<u8>) {
-        self.done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(key);
+    /// Waits until all that was committed so far is done in the files, or could not be.
+    pub(super) fn wait_for_background(&self) {
+        let background = lock(&self.background).clone();
+        if let Some(background) = background {
+            background.wait();
+        }
     }
 
-    /// Ends the thread after what is queued. A second call does nothing.
+    /// Ends the threads after what is queued. A second call does nothing.
     pub(super) fn close(&self) {
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
+        drop(lock(&self.queue).take());
+        drop(lock(&self.background).take());
+        for thread in lock(&self.threads).drain(..) {
             // Its panics were answered as unknown outcomes.
             let _ = thread.join();
         }
@@ -195,36 +220,69 @@ impl Drop for Committer {
 /// What the thread owns.
 struct Work {
     index: Index,
-    file: File,
+    index_folder: PathBuf,
+    log: Log,
     poison: Poison,
     files: Arc<dyn Files>,
-    sync: bool,
+    unfinished: Arc<Unfinished>,
+    background: Background,
+    idle: Duration,
     reserve_octets: u64,
     removal_reserve_octets: u64,
-    done: DoneKeys,
 }
 
 impl Work {
-    fn run(&self, requests: &Receiver<Request>, batch_max: usize) {
-        while let Ok(first) = requests.recv() {
+    fn run(mut self, requests: &Receiver<Request>, batch_max: usize) {
+        loop {
+            let first = match requests.recv_timeout(self.idle) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.checkpoint_if_due();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let mut octets = first.octets();
             let mut batch = vec![first];
-            while batch.len() < batch_max {
+            while batch.len() < batch_max && octets < LOGGED_AT_ONCE_OCTETS {
                 match requests.try_recv() {
-                    Ok(request) => batch.push(request),
+                    Ok(request) => {
+                        octets += request.octets();
+                        batch.push(request);
+                    }
                     Err(_) => break,
                 }
             }
             self.commit(batch);
         }
-        // What is done need not be replayed at the next start.
-        let done = self.take_done();
-        if !done.is_empty() && self.poison.check().is_ok() {
-            // If it fails, the next start finds nothing left to do for them.
-            let _ = self.write(&[&done]);
+    }
+
+    /// Nobody has committed for a while. What fails fails again when somebody does.
+    fn checkpoint_if_due(&mut self) {
+        let is_free = self.background.checkpoints.floor() >= self.log.begun();
+        if self.log.has_records()
+            && is_free
+            && self.poison.check().is_ok()
+            && let Err(CommitError::Unknown(error)) = self.turn()
+        {
+            self.poison.set(&error);
         }
     }
 
-    fn commit(&self, batch: Vec<Request>) {
+    /// Goes on in the other segment of the log, as soon as that is free.
+    fn turn(&mut self) -> Result<(), CommitError> {
+        if !self.background.checkpoints.wait_for(self.log.begun()) {
+            let error = StoreError::new(StoreErrorKind::Poisoned, "there are no checkpoints");
+            return Err(CommitError::Unknown(
+                self.poison.check().err().unwrap_or(error),
+            ));
+        }
+        let floor = self.log.turn()?;
+        self.background.checkpoint(floor);
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Vec<Request>) {
         if self.poison.check().is_err() {
             for request in batch {
                 let error = self.poison.check().err().unwrap_or_else(|| {
@@ -234,10 +292,36 @@ impl Work {
             }
             return;
         }
-        let free = self.files.free_octets(self.index.folder());
+        let batch = self.with_room(batch);
+        if batch.is_empty() {
+            return;
+        }
+        let outcome = self.write(&batch);
+        if let Err(CommitError::Unknown(error)) = &outcome {
+            self.poison.set(error);
+        }
+        for request in batch {
+            let outcome = match &outcome {
+                Ok(()) => Ok(()),
+                Err(CommitError::Refused(error)) => Err(CommitError::Refused(StoreError::new(
+                    error.kind(),
+                    error.to_string(),
+                ))),
+                Err(CommitError::Unknown(error)) => Err(CommitError::Unknown(StoreError::new(
+                    StoreErrorKind::Poisoned,
+                    format!("the commit may not be durable: {error}"),
+                ))),
+            };
+            self.answer(request, outcome);
+        }
+    }
+
+    /// Those for which there is room; the others are answered.
+    fn with_room(&self, batch: Vec<Request>) -> Vec<Request> {
+        let free = self.files.free_octets(&self.index_folder);
         let (batch, refused): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|request| match &free {
-                Ok(free) => *free >= self.reserve(request.purpose),
+                Ok(free) => *free >= self.reserve(request.commit.purpose),
                 Err(_) => false,
             });
         for request in refused {
@@ -246,7 +330,7 @@ impl Work {
                     StoreErrorKind::Full,
                     format!(
                         "the device is full: {free} octets are free, {} are kept in reserve",
-                        self.reserve(request.purpose)
+                        self.reserve(request.commit.purpose)
                     ),
                 ),
                 Err(error) => {
@@ -255,39 +339,27 @@ impl Work {
             };
             answer(&request, Err(CommitError::Refused(error)));
         }
-        if batch.is_empty() {
-            return;
-        }
-        let done = self.take_done();
-        let mut changes: Vec<&[Change]> = vec![&done];
-        changes.extend(batch.iter().map(|request| &request.changes[..]));
-        let outcome = self.write(&changes);
-        if let Err(error) = &outcome {
-            self.poison.set(error);
-        }
-        for request in &batch {
-            answer(
-                request,
-                match &outcome {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(CommitError::Unknown(StoreError::new(
-                        StoreErrorKind::Poisoned,
-                        format!("the commit may not be durable: {error}"),
-                    ))),
-                },
-            );
-        }
+        batch
     }
 
-    fn write(&self, changes: &[&[Change]]) -> Result<(), StoreError> {
-        self.index.apply(changes)?;
-        self.index.flush()?;
-        if self.sync {
-            self.files
-                .sync(&self.file)
-                .map_err(|error| StoreError::io("cannot make the index durable", error))?;
+    fn write(&mut self, batch: &[Request]) -> Result<(), CommitError> {
+        if self.log.is_full() {
+            self.turn()?;
         }
-        Ok(())
+        let done = self.unfinished.take_durable().into_iter();
+        let done = done.map(|key| Change::drop(TreeName::Journal, key));
+        let done: Vec<Change> = done.collect();
+        let mut commits = vec![Logged {
+            files: &[],
+            changes: &done,
+        }];
+        commits.extend(batch.iter().map(|request| Logged {
+            files: &request.commit.files,
+            changes: &request.commit.changes,
+        }));
+        self.log.append(&commits)?;
+        let changes: Vec<&[Change]> = commits.iter().map(|commit| commit.changes).collect();
+        self.index.apply(&changes).map_err(CommitError::Unknown)
     }
 
     fn reserve(&self, purpose: Purpose) -> u64 {
@@ -297,15 +369,24 @@ impl Work {
         }
     }
 
-    fn take_done(&self) -> Vec<Change> {
-        let keys = mem::take(&mut *self.done.lock().unwrap_or_else(PoisonError::into_inner));
-        keys.into_iter()
-            .map(|key| Change::drop(TreeName::Journal, key))
-            .collect()
+    /// What is to be done behind the commit is known before its caller is told.
+    fn answer(&self, mut request: Request, outcome: Result<(), CommitError>) {
+        if outcome.is_ok() {
+            for (key, id, entry) in std::mem::take(&mut request.commit.entries) {
+                self.unfinished.add(key.clone(), id, entry.clone());
+                self.background.finish(key, id, entry);
+            }
+        }
+        answer(&request, outcome);
     }
 }
 
 fn answer(request: &Request, outcome: Result<(), CommitError>) {
     // A caller that is gone does not need it.
     let _ = request.answer.send(outcome);
+}
+
+/// What is behind these locks is changed in single steps: a panic elsewhere leaves it whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,6 +20,14 @@ pub enum StoreEvent {
         /// Where it is now.
         moved_to: PathBuf,
     },
+    /// A record of the log is not what was written: the disk lost what it had promised. The log was
+    /// moved, and the index is made anew.
+    LogSetAside {
+        /// What was wrong with it.
+        reason: String,
+        /// Where it is now.
+        moved_to: PathBuf,
+    },
     /// There was no index beside the message files.
     IndexMissing,
     /// A new index was made from the files.
@@ -92,6 +100,7 @@ impl StoreEvent {
     pub fn is_loud(&self) -> bool {
         match self {
             Self::IndexSetAside { .. }
+            | Self::LogSetAside { .. }
             | Self::IndexMissing
             | Self::ProbeLeftRunning
             | Self::MarksMissing { .. }
@@ -112,6 +121,12 @@ impl fmt::Display for StoreEvent {
                 f,
                 "the index cannot be used ({reason}); it was set aside as {} and is made anew \
                  from the message files",
+                moved_to.display()
+            ),
+            Self::LogSetAside { reason, moved_to } => write!(
+                f,
+                "the log cannot be used ({reason}); what it still has is in the message files, and \
+                 it was set aside as {}",
                 moved_to.display()
             ),
             Self::IndexMissing => {
@@ -199,6 +214,7 @@ impl StoreEvent {
                 )
             }
             Self::IndexSetAside { .. }
+            | Self::LogSetAside { .. }
             | Self::IndexMissing
             | Self::IndexRebuilt { .. }
             | Self::ProbeLeftRunning

@@ -56,6 +56,10 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// Removes a file.
     fn unlink(&self, path: &Path) -> io::Result<()>;
 
+    /// Makes all that is in the file system of this open folder durable: octets and names.
+    /// Fails too if, since the folder was opened, anything could not be written.
+    fn sync_file_system(&self, folder: &File) -> io::Result<()>;
+
     /// Makes the names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
@@ -133,6 +137,10 @@ impl Files for DiskFiles {
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn sync_file_system(&self, folder: &File) -> io::Result<()> {
+        Ok(nix::unistd::syncfs(folder)?)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {

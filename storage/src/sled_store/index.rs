@@ -36,6 +36,23 @@ pub(super) enum TreeName {
     Deleted,
 }
 
+impl TreeName {
+    const ALL: [Self; 7] = [
+        Self::Meta,
+        Self::Users,
+        Self::Maildrops,
+        Self::Segments,
+        Self::Journal,
+        Self::Aliases,
+        Self::Deleted,
+    ];
+
+    /// The reverse of `tree as u64`.
+    pub(super) fn numbered(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+}
+
 /// How long another process may still have sled's file.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 

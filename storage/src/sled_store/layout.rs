@@ -3,6 +3,8 @@
 //! ```text
 //! STORE/store.lock                      who has the store: the lock and a process number
 //! STORE/index/                          sled
+//! STORE/log/0, STORE/log/1              what is not durable in files and index yet
+//! STORE/log.damaged-N/                  a log that was set aside
 //! STORE/index.damaged-N/                an index that was set aside
 //! STORE/bodies/FF/MAILDROP/MESSAGE      a message; FF is the maildrop's number modulo 256
 //! STORE/bodies/FF/MAILDROP/MESSAGE.deleted-SECONDS-REVISION[-SESSION]
@@ -55,6 +57,19 @@ impl Layout {
 
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(super) fn log_segment(&self, number: usize) -> PathBuf {
+        self.log().join(number.to_string())
+    }
+
+    /// A name for a damaged log that is not taken.
+    pub(super) fn log_damaged(&self) -> PathBuf {
+        first_free(|n| self.root.join(format!("log.damaged-{n}")))
     }
 
     /// Where a new index is made before it takes its place.

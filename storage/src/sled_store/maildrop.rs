@@ -1,5 +1,5 @@
-//! An owned maildrop: its live list in memory, its changes file first and index second, its
-//! removals index first and files second.
+//! An owned maildrop: its live list in memory, its changes file first, log and index second, its
+//! removals log and index first and files second.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use super::arrival::Arrival;
 use super::bodies::SledBodies;
 use super::body_file::BodyHeader;
 use super::changes::{changes_of_deleted, changes_of_delivery, changes_of_segments};
-use super::committer::{CommitError, Purpose};
+use super::committer::{Commit, CommitError, Purpose};
 use super::index::{Change, TreeName, journal_key, maildrop_key};
 use super::placed::Placed;
 use super::record::{Deletion, JournalEntry, MaildropRow};
@@ -122,7 +122,7 @@ impl SledMaildrop {
         Ok(numbers)
     }
 
-    /// Files first, index second. Deleted messages of which the new ones are made go with them.
+    /// Files first, then the log with those that are not durable, then the index. Deleted messages of which the new ones are made go with them.
     fn take_in(
         &mut self,
         batch: Vec<(Arrival, MessageId)>,
@@ -161,7 +161,13 @@ impl SledMaildrop {
             .forget(replaced, &mut row, &mut changes)
             .map_err(refused)?;
         changes.push(put_row(id, &row));
-        match shared.committer.commit(changes, Purpose::Growth) {
+        let commit = Commit {
+            changes,
+            files: placed.take_logged(),
+            entries: Vec::new(),
+            purpose: Purpose::Growth,
+        };
+        match shared.committer.commit_all(commit) {
             Ok(()) => {}
             Err(refused @ CommitError::Refused(_)) => return Err(refused),
             Err(unknown @ CommitError::Unknown(_)) => {
@@ -339,14 +345,21 @@ impl OwnedMaildrop for SledMaildrop {
         let entries = ids.chunks(JOURNAL_ENTRY_MESSAGES_MAX).map(entry);
         let entries = journalled(id, row.revision, entries, &mut changes);
         changes.push(put_row(id, &row));
-        self.shared().committer.commit(changes, Purpose::Removal)?;
+        let entries = entries.into_iter();
+        let commit = Commit {
+            changes,
+            files: Vec::new(),
+            // The log has them: nobody waits until the files have their other names.
+            entries: entries.map(|(key, entry)| (key, id, entry)).collect(),
+            purpose: Purpose::Removal,
+        };
+        self.shared().committer.commit_all(commit)?;
         self.row = row;
         self.messages = kept;
         if !removal.keep {
             self.numbering
                 .forget(carried.iter().map(|unique_id| &**unique_id));
         }
-        self.finish(entries);
         Ok(count)
     }
 
@@ -374,6 +387,8 @@ impl OwnedMaildrop for SledMaildrop {
             return Ok(Vec::new());
         }
         let shared = self.shared();
+        // Their files may not have their other names yet.
+        shared.settle(self.id());
         let restore = |record| Arrival::restored(shared, self.id(), record, at_secs);
         let arrivals = replaced.iter().map(restore);
         let arrivals: Vec<Arrival> = arrivals.collect::<Result<_, _>>()?;

@@ -1,8 +1,8 @@
 //! The sled store: an index in sled, bodies as content files, high-water marks apart from both.
 //!
-//! What holds it together: a message's file is durable before the index has it, and the index
-//! has forgotten it durably before the file goes. The index can always be made anew from the
-//! files; that no number is used twice even then is what the marks are for.
+//! What holds it together: a change is durable in the [`log`] before anybody is told of it, and the
+//! log has it until files and index are durable, too. The index can always be made anew from the
+//! files and the log; that no number is used twice even then is what the marks are for.
 
 mod arrival;
 mod bodies;
@@ -18,6 +18,7 @@ mod index;
 mod journal;
 mod layout;
 mod lock;
+mod log;
 mod maildrop;
 mod message_file;
 mod open;
@@ -30,6 +31,7 @@ mod record;
 mod shared_body;
 mod staging;
 mod unclaimed;
+mod unfinished;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
@@ -43,7 +45,7 @@ use index::Index;
 use layout::Layout;
 use lock::StoreLock;
 use maildrop::SledMaildrop;
-use record::JournalEntry;
+use unfinished::Unfinished;
 
 pub use event::{EventSink, StoreEvent};
 pub use options::{Durability, Probe, SledStoreOptions};
@@ -177,8 +179,7 @@ struct Shared {
     staged: AtomicU64,
     /// The temporary files that somebody is still writing.
     staging_names: Mutex<HashSet<u64>>,
-    /// Journal entries that could not be finished, by key.
-    unfinished: Mutex<HashMap<Vec<u8>, (MaildropId, JournalEntry)>>,
+    unfinished: Arc<Unfinished>,
     /// Whether the run before this one did not end cleanly.
     unclean: bool,
     /// Whether unclaimed files were left: the next start looks for them (again).
@@ -339,10 +340,6 @@ impl Shared {
 
     fn staging_names(&self) -> MutexGuard<'_, HashSet<u64>> {
         lock(&self.staging_names)
-    }
-
-    fn unfinished(&self) -> MutexGuard<'_, HashMap<Vec<u8>, (MaildropId, JournalEntry)>> {
-        lock(&self.unfinished)
     }
 }
 

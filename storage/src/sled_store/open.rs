@@ -1,23 +1,25 @@
 //! Opening and closing a store: the lock, the marks, the index (probed, and made anew if it must
 //! be), what the last run left half-done, and the run's own mark.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::committer::{Committer, Poison};
 use super::consistency;
 use super::event::StoreEvent;
 use super::high_water::{HighWater, LastRun};
 use super::index::{Change, Index, TreeName};
-use super::journal::finish_entry;
+use super::journal::finish;
 use super::layout::{Layout, read_dir_if_there};
 use super::lock::StoreLock;
+use super::log::{Log, Replay, floor_change, floor_told};
 use super::options::{Durability, SledStoreOptions};
 use super::probe::{Refused, examine};
 use super::rebuild::{index_from_files, set_index_aside};
+use super::unfinished::Unfinished;
 use super::{Shared, lock};
 use crate::{MaildropId, StoreError, StoreErrorKind};
 
@@ -36,14 +38,19 @@ pub(super) fn open(folder: &Path, options: SledStoreOptions) -> Result<Shared, S
     if let Some(reason) = complaint.filter(|_| !is_new) {
         (options.events)(&StoreEvent::MarksMissing { reason });
     }
-    let (index, clean) = sound_index(&layout, &options, &high_water)?;
+    let (index, clean) = sound_index(&layout, &options, &mut high_water)?;
     let run = begin_run(&index, &mut high_water, &options)?;
-    let unfinished = replay(&index, &layout, &options)?;
+    let unfinished = Arc::new(replay(&index, &layout, &options)?);
     let poison = Poison::new(&options.events);
-    let committer = Committer::start(index.clone(), poison.clone(), &options)?;
-    for key in unfinished.done {
-        committer.journal_done(key);
-    }
+    let log = Log::begin(&layout, &options, run)?;
+    let committer = Committer::start(
+        index.clone(),
+        log,
+        &layout,
+        poison.clone(),
+        &options,
+        &unfinished,
+    )?;
     Ok(Shared {
         layout,
         options,
@@ -56,7 +63,7 @@ pub(super) fn open(folder: &Path, options: SledStoreOptions) -> Result<Shared, S
         directory_revision: AtomicU64::default(),
         staged: AtomicU64::new(1),
         staging_names: Mutex::new(HashSet::new()),
-        unfinished: Mutex::new(unfinished.open),
+        unfinished,
         unclean: !clean || !marks_are_sound,
         put_off: AtomicBool::new(false),
         run,
@@ -110,16 +117,17 @@ fn first_maildrop(layout: &Layout) -> Result<Option<MaildropId>, StoreError> {
     Ok(found.first().copied())
 }
 
-/// The index that belongs to the files, and whether the last run ended cleanly. What is missing,
-/// damaged, or older than the marks is made anew.
+/// The index that belongs to the files, and whether the last run ended cleanly. What the log has
+/// is done again first. What is missing, damaged, or older than the marks is made anew.
 fn sound_index(
     layout: &Layout,
     options: &SledStoreOptions,
-    high_water: &HighWater,
+    high_water: &mut HighWater,
 ) -> Result<(Index, bool), StoreError> {
+    let log = files_from_log(layout, options, high_water)?;
     let open = || Index::open(&layout.index(), options.cache_octets, options.tidy_ms);
     if layout.index().join("db").exists() {
-        match open_probed(layout, options, high_water) {
+        match open_probed(layout, options, high_water, &log) {
             Ok(found) => return Ok(found),
             Err(Refused::Unexamined(error)) => return Err(error),
             Err(Refused::Damaged(reason)) => {
@@ -136,6 +144,7 @@ fn sound_index(
         }
         (options.events)(&StoreEvent::IndexMissing);
     }
+    set_log_aside(layout, options, &log)?;
     let rebuilt = index_from_files(layout, options, high_water)?;
     (options.events)(&StoreEvent::IndexRebuilt {
         maildrops: rebuilt.maildrops,
@@ -145,15 +154,72 @@ fn sound_index(
     Ok((open()?, false))
 }
 
+/// Has the files be as the log says, durably. A log that has lost a record is set aside: it says so.
+pub(super) fn files_from_log(
+    layout: &Layout,
+    options: &SledStoreOptions,
+    high_water: &HighWater,
+) -> Result<Replay, StoreError> {
+    let log = Replay::read(layout, options, high_water.run())?;
+    log.redo_files(layout, options)?;
+    let is_clean = high_water.run().is_some_and(|last| last.closed);
+    if !is_clean {
+        // Also what nobody claimed, which may be taken in.
+        sync_files(layout, options)?;
+    }
+    Ok(log)
+}
+
+/// Makes all files and names of the store durable.
+fn sync_files(layout: &Layout, options: &SledStoreOptions) -> Result<(), StoreError> {
+    if options.durability != Durability::Full {
+        return Ok(());
+    }
+    let files = &options.files;
+    let root = files.open(layout.root(), false);
+    root.and_then(|root| files.sync_file_system(&root))
+        .map_err(|error| StoreError::io("cannot make the files of the store durable", error))
+}
+
+/// Moves a log that has lost a record out of the way. What it still has is in the files.
+pub(super) fn set_log_aside(
+    layout: &Layout,
+    options: &SledStoreOptions,
+    log: &Replay,
+) -> Result<(), StoreError> {
+    let Some(reason) = log.damage() else {
+        return Ok(());
+    };
+    let moved_to = layout.log_damaged();
+    let io = |error| StoreError::io("cannot set the log aside", error);
+    options.files.rename(&layout.log(), &moved_to).map_err(io)?;
+    options.files.sync_folder(layout.root()).map_err(io)?;
+    let reason = reason.to_owned();
+    (options.events)(&StoreEvent::LogSetAside { reason, moved_to });
+    Ok(())
+}
+
 fn open_probed(
     layout: &Layout,
     options: &SledStoreOptions,
     high_water: &HighWater,
+    log: &Replay,
 ) -> Result<(Index, bool), Refused> {
+    if let Some(reason) = log.damage() {
+        return Err(Refused::Damaged(format!(
+            "the log that goes on from it: {reason}"
+        )));
+    }
     examine(layout, options)?;
     let index = Index::open(&layout.index(), options.cache_octets, options.tidy_ms)?;
     let told = told_run(&index)?;
     let closed = belongs_to(told, high_water.run()).map_err(|why| Refused::Damaged(why.into()))?;
+    if !log.is_empty() {
+        if floor_told(&index)? < log.floor() {
+            return Err(Refused::Damaged("it lost what was written last".into()));
+        }
+        log.redo_index(&index)?;
+    }
     if !closed {
         consistency::check(&index, layout)?;
     }
@@ -221,10 +287,16 @@ pub(super) fn told_again(last: LastRun) -> Change {
 }
 
 fn tell_run(index: &Index, told: ToldRun, options: &SledStoreOptions) -> Result<(), StoreError> {
-    index.apply(&[&[told.change()]])?;
+    index.apply(&[&[told.change(), floor_change(1)]])?;
     index.flush()?;
     let io = |error| StoreError::io("cannot make the index durable", error);
     options.files.sync(&index.file().map_err(io)?).map_err(io)
+}
+
+/// Nobody can guess it: records of the log are known by it.
+pub(super) fn run_number() -> Result<u64, StoreError> {
+    let context = "cannot number this run of the store";
+    getrandom::u64().map_err(|error| StoreError::caused_by(StoreErrorKind::Io, context, error))
 }
 
 /// Index first, marks second: see [`open_probed`].
@@ -233,13 +305,7 @@ fn begin_run(
     high_water: &mut HighWater,
     options: &SledStoreOptions,
 ) -> Result<u64, StoreError> {
-    let run = getrandom::u64().map_err(|error| {
-        StoreError::caused_by(
-            StoreErrorKind::Io,
-            "cannot number this run of the store",
-            error,
-        )
-    })?;
+    let run = run_number()?;
     let before = high_water.run().map_or(0, |last| last.number);
     tell_run(
         index,
@@ -257,29 +323,17 @@ fn begin_run(
     Ok(run)
 }
 
-#[derive(Default)]
-struct Replayed {
-    done: Vec<Vec<u8>>,
-    open: HashMap<Vec<u8>, (MaildropId, super::record::JournalEntry)>,
-}
-
 /// Finishes what the last run committed and did not finish.
 fn replay(
     index: &Index,
     layout: &Layout,
     options: &SledStoreOptions,
-) -> Result<Replayed, StoreError> {
-    let mut replayed = Replayed::default();
+) -> Result<Unfinished, StoreError> {
+    let unfinished = Unfinished::default();
     for (key, id, entry) in index.journal()? {
-        match finish_entry(&*options.files, layout, index, id, &entry) {
-            Ok(_) => replayed.done.push(key),
-            Err(unfinished) => {
-                (options.events)(&unfinished.event(id));
-                replayed.open.insert(key, (id, entry));
-            }
-        }
+        finish(options, layout, index, &unfinished, (key, id, entry));
     }
-    Ok(replayed)
+    Ok(unfinished)
 }
 
 /// The number that the next maildrop gets: never one that was used.
@@ -294,8 +348,8 @@ pub(super) fn next_maildrop(index: &Index, high_water: &HighWater) -> Result<u64
 }
 
 impl Shared {
-    /// Everything committed is durable already; this makes the marks exact and says that the run
-    /// ended cleanly.
+    /// Everything committed is durable already, by the log; this makes it durable in files and
+    /// index, makes the marks exact, and says that the run ended cleanly.
     pub(super) fn close(&self) -> Result<(), StoreError> {
         self.committer.close();
         let index = self
@@ -311,8 +365,19 @@ impl Shared {
         outcome
     }
 
+    /// A last checkpoint, with whose end the journal has nothing that was done.
+    fn sync_all(&self, index: &Index) -> Result<(), StoreError> {
+        let done = self.unfinished.begin_checkpoint();
+        sync_files(&self.layout, &self.options)?;
+        self.unfinished.end_checkpoint(done);
+        let durable = self.unfinished.take_durable().into_iter();
+        let durable = durable.map(|key| Change::drop(TreeName::Journal, key));
+        index.apply(&[&durable.collect::<Vec<_>>()])
+    }
+
     fn end_run(&self, index: &Index) -> Result<(), StoreError> {
         self.poison.check()?;
+        self.sync_all(index)?;
         let mut high_water = self.high_water();
         let marks: Vec<_> = lock(&self.presences)
             .iter()
@@ -321,7 +386,7 @@ impl Shared {
             .collect();
         high_water.set(&marks)?;
         // With something left to do, the next start looks as closely as after a crash.
-        let closed = self.unfinished().is_empty() && !self.put_off.load(Ordering::Relaxed);
+        let closed = self.unfinished.is_empty() && !self.put_off.load(Ordering::Relaxed);
         tell_run(
             index,
             ToldRun {

@@ -21,6 +21,15 @@ pub struct SledStoreOptions {
     pub queue_length: usize,
     /// How many waiting commits share one flush. More would make the first wait for the last.
     pub commits_per_flush_max: usize,
+    /// Octets of each of the log's two segments: what a checkpoint has to make durable at most, and
+    /// what the start after a crash has to read twice. 64 MiB are 8,000 messages of 4 KiB.
+    pub log_octets: u64,
+    /// How long nobody commits until a checkpoint makes durable in files and index what the log
+    /// has, so that a start after a crash finds little to do.
+    pub log_idle: Duration,
+    /// Octets of a message's file up to which it is made durable by the log; a larger one is synced
+    /// by itself. A copy in the log costs as much as its write, a sync some hundred kilobytes.
+    pub logged_octets_max: u64,
     /// Where the index is examined before it is used: sled can panic or spin on a damaged file.
     pub probe: Probe,
     /// How long that may take, and a second more for each 16 MiB of index. A sound index of a
@@ -77,6 +86,9 @@ impl Default for SledStoreOptions {
             cache_octets: 128 << 20,
             queue_length: 1024,
             commits_per_flush_max: 256,
+            log_octets: 64 << 20,
+            log_idle: Duration::from_secs(5),
+            logged_octets_max: 64 << 10,
             probe: Probe::Thread,
             probe_deadline: Duration::from_secs(30),
             high_water_block: 64,

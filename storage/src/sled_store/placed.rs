@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
-use super::body_file::{BodyHeader, HEADER_OCTETS};
+use super::body_file::{BodyHeader, HEADER_OCTETS, HEADER_SIZE};
+use super::committer::LOGGED_AT_ONCE_OCTETS;
 use super::journal::unlink_if_there;
+use super::log::LoggedFile;
 use super::message_file::occupied_octets;
-use super::shared_body::{Material, StagedApart};
+use super::shared_body::{Body, Material, StagedApart};
 use super::staging::TemporaryFile;
 use crate::{MaildropId, StoreError};
 
@@ -22,6 +24,11 @@ pub(super) struct Placed<'a> {
     shared: &'a Arc<Shared>,
     maildrop: MaildropId,
     paths: Vec<PathBuf>,
+    /// Files that the log makes durable, and how many octets they have together.
+    logged: Vec<LoggedFile>,
+    logged_octets: usize,
+    /// Whether there are names that only a sync of the folder makes durable.
+    names: bool,
 }
 
 impl<'a> Placed<'a> {
@@ -30,6 +37,9 @@ impl<'a> Placed<'a> {
             shared,
             maildrop,
             paths: Vec::new(),
+            logged: Vec::new(),
+            logged_octets: 0,
+            names: false,
         }
     }
 
@@ -43,8 +53,9 @@ impl<'a> Placed<'a> {
             Material::Whole(staged) => {
                 let files = &*self.shared.options.files;
                 let opened = files.open(staged.temporary.path(), true);
-                opened.and_then(|file| self.place_file(staged.temporary, &file, header, b""))
+                opened.and_then(|file| self.place_file(staged.temporary, &file, header))
             }
+            Material::Small(small) => self.place_small(small.octets, header),
             Material::Apart(apart) => self.place_apart(&apart, header),
         };
         placed.map_err(|error| {
@@ -58,12 +69,9 @@ impl<'a> Placed<'a> {
         mut temporary: TemporaryFile,
         file: &File,
         header: &BodyHeader,
-        trace: &[u8],
     ) -> io::Result<u64> {
         let files = &*self.shared.options.files;
-        let mut octets = header.encode().to_vec();
-        octets.extend_from_slice(trace);
-        files.write_at(file, &octets, 0)?;
+        files.write_at(file, &header.encode(), 0)?;
         if self.shared.syncs() {
             files.sync(file)?;
         }
@@ -72,18 +80,56 @@ impl<'a> Placed<'a> {
         files.rename(temporary.path(), &path)?;
         temporary.placed();
         self.paths.push(path);
+        self.names = true;
+        Ok(stored_octets)
+    }
+
+    /// `octets` begin with room for the header. The file gets its final name at once: nobody looks
+    /// at it before the commit, and what is cut off is nobody's.
+    fn place_small(&mut self, mut octets: Vec<u8>, header: &BodyHeader) -> io::Result<u64> {
+        octets[..HEADER_SIZE].copy_from_slice(&header.encode());
+        let Shared {
+            options, layout, ..
+        } = &**self.shared;
+        let path = layout.body(self.maildrop, header.message);
+        let file = options.files.create(&path)?;
+        self.paths.push(path);
+        options.files.write_at(&file, &octets, 0)?;
+        let stored_octets = occupied_octets(&file.metadata()?);
+        let logged_octets = self.logged_octets + octets.len();
+        if octets.len() as u64 <= options.logged_octets_max
+            && logged_octets <= LOGGED_AT_ONCE_OCTETS
+        {
+            self.logged_octets = logged_octets;
+            self.logged.push(LoggedFile {
+                maildrop: self.maildrop,
+                message: header.message,
+                octets: octets.into_boxed_slice(),
+            });
+        } else if self.shared.syncs() {
+            options.files.sync(&file)?;
+            self.names = true;
+        }
         Ok(stored_octets)
     }
 
     /// The body first: a message without its header is nobody's, one without its body is damaged.
     fn place_apart(&mut self, apart: &StagedApart, header: &BodyHeader) -> io::Result<u64> {
+        if let Body::Kept(path) = &apart.body
+            && self.shared.syncs()
+        {
+            // The log may be all that has it so far, and knows nothing of second names.
+            let files = &self.shared.options.files;
+            files.sync(&files.open(path, false)?)?;
+        }
         let path = self.shared.layout.body_apart(self.maildrop, header.message);
         self.link_or_copy(apart.body_path(), &path)?;
+        self.names = true;
         self.paths.push(path.clone());
         let stored_octets = occupied_octets(&std::fs::symlink_metadata(&path)?);
-        let temporary = TemporaryFile::new(self.shared);
-        let file = self.shared.options.files.create(temporary.path())?;
-        let own_octets = self.place_file(temporary, &file, header, &apart.trace)?;
+        let mut octets = vec![0; HEADER_SIZE];
+        octets.extend_from_slice(&apart.trace);
+        let own_octets = self.place_small(octets, header)?;
         Ok(stored_octets.saturating_add(own_octets))
     }
 
@@ -130,9 +176,14 @@ impl<'a> Placed<'a> {
         Ok(())
     }
 
-    /// Makes the names durable.
+    /// What the commit has to make durable.
+    pub(super) fn take_logged(&mut self) -> Vec<LoggedFile> {
+        std::mem::take(&mut self.logged)
+    }
+
+    /// Makes the names durable of what the log does not have.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        if !self.shared.syncs() {
+        if !self.names || !self.shared.syncs() {
             return Ok(());
         }
         let folder = self.shared.layout.maildrop(self.maildrop);

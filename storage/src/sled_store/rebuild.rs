@@ -8,11 +8,13 @@ use super::changes::{deleted_segments, segments};
 use super::directory::{put_aliases, put_user};
 use super::event::StoreEvent;
 use super::files::Files;
-use super::high_water::HighWater;
+use super::high_water::{HighWater, LastRun};
 use super::index::{Change, Index, TreeName, journal_key, maildrop_key};
 use super::layout::{FilesOnDisk, Layout, deleted_name};
 use super::message_file::MessageFile;
-use super::open::{NEXT_MAILDROP_KEY, prepare_folders, told_again};
+use super::open::{
+    NEXT_MAILDROP_KEY, files_from_log, prepare_folders, run_number, set_log_aside, told_again,
+};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
 use super::probe::tells_nothing_of_the_file;
@@ -58,7 +60,7 @@ pub fn rebuild(folder: &Path, options: &SledStoreOptions) -> Result<Rebuilt, Sto
         return Err(StoreError::new(StoreErrorKind::NotFound, context));
     }
     let _lock = prepare_folders(&layout, options)?;
-    let (high_water, complaint) = HighWater::open(
+    let (mut high_water, complaint) = HighWater::open(
         &options.files,
         &layout.high_water(),
         options.durability == Durability::Full,
@@ -66,12 +68,14 @@ pub fn rebuild(folder: &Path, options: &SledStoreOptions) -> Result<Rebuilt, Sto
     if let Some(reason) = complaint {
         (options.events)(&StoreEvent::MarksMissing { reason });
     }
+    let log = files_from_log(&layout, options, &high_water)?;
     if layout.index().exists() {
         let moved_to = set_index_aside(&layout, options)?;
         let reason = "a new one was asked for".to_owned();
         (options.events)(&StoreEvent::IndexSetAside { reason, moved_to });
     }
-    index_from_files(&layout, options, &high_water)
+    set_log_aside(&layout, options, &log)?;
+    index_from_files(&layout, options, &mut high_water)
 }
 
 /// Moves the index out of the way. Returns where it is.
@@ -89,12 +93,19 @@ pub(super) fn set_index_aside(
     Ok(moved_to)
 }
 
-/// Makes the index under another name, and moves it to its place when it is complete.
+/// Makes the index under another name, and moves it to its place when it is complete. What the log
+/// has is in the files already, durably: from here on the log is another run's.
 pub(super) fn index_from_files(
     layout: &Layout,
     options: &SledStoreOptions,
-    high_water: &HighWater,
+    high_water: &mut HighWater,
 ) -> Result<Rebuilt, StoreError> {
+    let last = LastRun {
+        number: run_number()?,
+        closed: high_water.run().is_some_and(|last| last.closed),
+    };
+    high_water.set_run(last)?;
+    let high_water = &*high_water;
     let io = |error| StoreError::io("cannot make a new index", error);
     let folder = layout.index_in_making();
     let index = Index::open(&folder, options.cache_octets, None)?;
@@ -123,7 +134,7 @@ pub(super) fn index_from_files(
         next,
     ));
     // As good as the one that the last run left behind.
-    making.changes.extend(high_water.run().map(told_again));
+    making.changes.push(told_again(last));
     making.apply()?;
     let rebuilt = making.rebuilt;
     index.flush()?;

@@ -197,7 +197,7 @@ fn checksum(key: &[u8], content: &[u8]) -> u32 {
 }
 
 /// Seven bits an octet, the lowest first; the top bit says that more follow.
-fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(0x80 | (number & 0x7F) as u8);
         number >>= 7;
@@ -205,7 +205,7 @@ fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
+pub(super) fn put_octets(out: &mut Vec<u8>, octets: &[u8]) {
     put(out, octets.len() as u64);
     out.extend_from_slice(octets);
 }
@@ -215,10 +215,11 @@ fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     put_octets(out, text.unwrap_or("").as_bytes());
 }
 
-struct Cursor<'a>(&'a [u8]);
+/// What is read again, from its front.
+pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let (&octet, rest) = self.0.split_first()?;
@@ -243,11 +244,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn octets(&mut self) -> Option<&'a [u8]> {
         let count = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(count)?;
+        let (octets, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(octets)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.octets()?).ok()
     }
 
     fn text_if_any(&mut self) -> Option<Option<Box<str>>> {
@@ -261,7 +266,7 @@ impl<'a> Cursor<'a> {
         (count <= self.0.len()).then_some(count)
     }
 
-    fn is_at_end(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }
 

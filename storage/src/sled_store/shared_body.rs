@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Shared;
-use super::body_file::{Apart, HEADER_OCTETS};
-use super::staging::{StagedFile, TemporaryFile};
+use super::body_file::{Apart, HEADER_SIZE};
+use super::staging::{StagedFile, StagedSmall, TemporaryFile};
 use crate::body::trace::{check_trace, facts_with_trace};
 use crate::{BodyFacts, Delivery, MessageId, SharedBody, StoreError};
 
@@ -16,6 +16,7 @@ pub(super) const SHARED_OCTETS_MIN: u64 = 16 * 1024;
 /// A message that waits for its number.
 pub(super) enum Material {
     Whole(StagedFile),
+    Small(StagedSmall),
     Apart(StagedApart),
 }
 
@@ -40,6 +41,7 @@ impl Material {
     pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
         match self {
             Self::Whole(staged) => staged.temporary.belongs_to(shared),
+            Self::Small(staged) => Arc::ptr_eq(&staged.shared, shared),
             Self::Apart(apart) => match &apart.body {
                 Body::Staged(temporary) => temporary.belongs_to(shared),
                 Body::Kept(_) => true,
@@ -50,6 +52,7 @@ impl Material {
     pub(super) fn facts(&self) -> BodyFacts {
         match self {
             Self::Whole(staged) => staged.facts,
+            Self::Small(staged) => staged.facts,
             Self::Apart(apart) => apart.facts,
         }
     }
@@ -57,6 +60,7 @@ impl Material {
     pub(super) fn body_crc(&self) -> u32 {
         match self {
             Self::Whole(staged) => staged.body_crc,
+            Self::Small(staged) => staged.body_crc,
             Self::Apart(apart) => apart.body_crc,
         }
     }
@@ -64,7 +68,7 @@ impl Material {
     /// What the header says of it.
     pub(super) fn apart(&self) -> Option<Apart> {
         match self {
-            Self::Whole(_) => None,
+            Self::Whole(_) | Self::Small(_) => None,
             Self::Apart(apart) => Some(Apart {
                 trace_octets: u32::try_from(apart.trace.len()).unwrap_or(u32::MAX),
                 trace_crc: crc32fast::hash(&apart.trace),
@@ -107,9 +111,7 @@ impl SharedBody for SledShared {
         check_trace(trace)?;
         let facts = facts_with_trace(trace, self.facts);
         let material = match &self.content {
-            Content::Small(shared, octets) => {
-                Material::Whole(copy(shared, &[trace, octets].concat(), facts)?)
-            }
+            Content::Small(shared, octets) => Material::Small(copy(shared, trace, octets, facts)),
             Content::Large(temporary, body_crc) => Material::Apart(StagedApart {
                 body: Body::Staged(Arc::clone(temporary)),
                 trace: trace.into(),
@@ -127,18 +129,16 @@ impl SharedBody for SledShared {
     }
 }
 
-/// A file of its own for one recipient.
-fn copy(shared: &Arc<Shared>, octets: &[u8], facts: BodyFacts) -> Result<StagedFile, StoreError> {
-    let files = &*shared.options.files;
-    let temporary = TemporaryFile::new(shared);
-    let write = || {
-        let file = files.create(temporary.path())?;
-        files.write_at(&file, octets, HEADER_OCTETS)
-    };
-    write().map_err(|error| StoreError::io("cannot store the message", error))?;
-    Ok(StagedFile {
-        temporary,
+/// A message of its own for one recipient.
+fn copy(shared: &Arc<Shared>, trace: &[u8], octets: &[u8], facts: BodyFacts) -> StagedSmall {
+    let mut whole = Vec::with_capacity(HEADER_SIZE + trace.len() + octets.len());
+    whole.resize(HEADER_SIZE, 0);
+    whole.extend_from_slice(trace);
+    whole.extend_from_slice(octets);
+    StagedSmall {
+        shared: Arc::clone(shared),
+        body_crc: crc32fast::hash(&whole[HEADER_SIZE..]),
+        octets: whole,
         facts,
-        body_crc: crc32fast::hash(octets),
-    })
+    }
 }

@@ -1,4 +1,5 @@
-//! Messages on their way in: a temporary file that becomes the message's file, or vanishes.
+//! Messages on their way in: octets in memory, and from some size on a temporary file that becomes
+//! the message's file, or vanishes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,13 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Shared;
-use super::body_file::HEADER_OCTETS;
+use super::body_file::{HEADER_OCTETS, HEADER_SIZE};
 use super::shared_body::{Content, Material, SHARED_OCTETS_MIN, SledShared};
 use crate::body::normalise::Normaliser;
 use crate::numbering::check_unique_id;
 use crate::{BodyFacts, Delivery, SharedBody, StagedBody, Staging, StoreError, StoreErrorKind};
 
-/// Octets collected before they are written: few calls for a large message, one for most.
+/// Octets collected before they are written: few calls for a large message, none for most.
 const BUFFER_OCTETS: usize = 64 * 1024;
 
 /// Octets normalised at a time, so that the buffer stays within twice its size.
@@ -76,6 +77,15 @@ pub(super) struct StagedFile {
     pub(super) body_crc: u32,
 }
 
+/// The same of a message that has no file yet.
+pub(super) struct StagedSmall {
+    pub(super) shared: Arc<Shared>,
+    /// Room for the header, and the body.
+    pub(super) octets: Vec<u8>,
+    pub(super) facts: BodyFacts,
+    pub(super) body_crc: u32,
+}
+
 pub(super) fn stage(
     shared: &Arc<Shared>,
     staging: Staging,
@@ -85,18 +95,12 @@ pub(super) fn stage(
     if let Some(unique_id) = &staging.carried_unique_id {
         check_unique_id(unique_id)?;
     }
-    let temporary = TemporaryFile::new(shared);
-    let file = shared
-        .options
-        .files
-        .create(&temporary.path)
-        .map_err(|error| StoreError::io("cannot begin to take in a message", error))?;
     Ok(Box::new(SledStaged {
-        temporary,
-        file,
+        shared: Arc::clone(shared),
+        file: None,
         staging,
         normaliser: Normaliser::new(),
-        buffer: Vec::new(),
+        buffer: vec![0; HEADER_SIZE],
         written: 0,
         taken: 0,
         sum: crc32fast::Hasher::new(),
@@ -105,10 +109,12 @@ pub(super) fn stage(
 }
 
 struct SledStaged {
-    temporary: TemporaryFile,
-    file: File,
+    shared: Arc<Shared>,
+    /// None before anything was written.
+    file: Option<(TemporaryFile, File)>,
     staging: Staging,
     normaliser: Normaliser,
+    /// What was not written yet; before anything was, with room for the header.
     buffer: Vec<u8>,
     /// Octets of the body that are in the file.
     written: u64,
@@ -152,7 +158,7 @@ impl SledStaged {
     fn check_room(&self) -> Result<(), StoreError> {
         let Shared {
             options, layout, ..
-        } = &*self.temporary.shared;
+        } = &*self.shared;
         let free = options
             .files
             .free_octets(&layout.staging())
@@ -170,24 +176,33 @@ impl SledStaged {
     }
 
     fn write_out(&mut self) -> Result<(), StoreError> {
-        let offset = HEADER_OCTETS + self.written;
-        let files = &self.temporary.shared.options.files;
-        files
-            .write_at(&self.file, &self.buffer, offset)
-            .map_err(|error| StoreError::io("cannot store the message", error))?;
-        self.sum.update(&self.buffer);
-        self.written += self.buffer.len() as u64;
+        let files = &self.shared.options.files;
+        let store = |error| StoreError::io("cannot store the message", error);
+        let (offset, header, file) = match &self.file {
+            Some((_, file)) => (HEADER_OCTETS + self.written, 0, file),
+            None => {
+                let temporary = TemporaryFile::new(&self.shared);
+                let file = files.create(&temporary.path).map_err(store)?;
+                let (_, file) = self.file.insert((temporary, file));
+                (0, HEADER_SIZE, &*file)
+            }
+        };
+        files.write_at(file, &self.buffer, offset).map_err(store)?;
+        let body = &self.buffer[header..];
+        self.sum.update(body);
+        self.written += body.len() as u64;
         self.buffer.clear();
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), StoreError> {
-        self.check()?;
-        self.normaliser.finish(&mut self.buffer);
+    /// Writes the rest, and makes all of it durable if it is not worth waiting with that.
+    fn end(&mut self, sync_octets_min: u64) -> Result<(), StoreError> {
         self.write_out()?;
-        let shared = &self.temporary.shared;
-        if self.written >= EARLY_SYNC_OCTETS && shared.syncs() {
-            let synced = shared.options.files.sync(&self.file);
+        if self.written >= sync_octets_min
+            && self.shared.syncs()
+            && let Some((_, file)) = &self.file
+        {
+            let synced = self.shared.options.files.sync(file);
             synced.map_err(|error| StoreError::io("cannot make the message durable", error))?;
         }
         Ok(())
@@ -229,23 +244,38 @@ impl Write for SledStaged {
 
 impl StagedBody for SledStaged {
     fn finish(mut self: Box<Self>) -> Result<Delivery, StoreError> {
-        self.end()?;
+        self.check()?;
+        self.normaliser.finish(&mut self.buffer);
+        if self.file.is_some() {
+            self.end(EARLY_SYNC_OCTETS)?;
+        }
         let facts = self.facts();
         let Self {
-            temporary,
+            shared,
+            file,
             staging,
+            buffer,
             sum,
             ..
         } = *self;
+        let material = match file {
+            Some((temporary, _)) => Material::Whole(StagedFile {
+                temporary,
+                facts,
+                body_crc: sum.finalize(),
+            }),
+            None => Material::Small(StagedSmall {
+                shared,
+                body_crc: crc32fast::hash(&buffer[HEADER_SIZE..]),
+                octets: buffer,
+                facts,
+            }),
+        };
         Ok(Delivery {
             facts,
             received_secs: staging.received_secs.unwrap_or_else(now_secs),
             carried_unique_id: staging.carried_unique_id,
-            material: Box::new(Material::Whole(StagedFile {
-                temporary,
-                facts,
-                body_crc: sum.finalize(),
-            })),
+            material: Box::new(material),
         })
     }
 
@@ -253,27 +283,24 @@ impl StagedBody for SledStaged {
         self.check()?;
         self.normaliser.finish(&mut self.buffer);
         let facts = self.facts();
-        let is_small = facts.octets < SHARED_OCTETS_MIN;
-        if !is_small {
-            self.write_out()?;
-            let shared = &self.temporary.shared;
-            if shared.syncs() {
-                // Once, for all who get it.
-                let synced = shared.options.files.sync(&self.file);
-                synced.map_err(|error| StoreError::io("cannot make the message durable", error))?;
-            }
+        if facts.octets >= SHARED_OCTETS_MIN {
+            // Synced once, for all who get it.
+            self.end(0)?;
         }
         let Self {
-            temporary,
+            shared,
+            file,
             staging,
-            buffer,
+            mut buffer,
             sum,
             ..
         } = *self;
-        let content = if is_small {
-            Content::Small(Arc::clone(&temporary.shared), buffer.into_boxed_slice())
-        } else {
-            Content::Large(Arc::new(temporary), sum.finalize())
+        let content = match file {
+            Some((temporary, _)) => Content::Large(Arc::new(temporary), sum.finalize()),
+            None => {
+                buffer.drain(..HEADER_SIZE);
+                Content::Small(shared, buffer.into_boxed_slice())
+            }
         };
         Ok(Box::new(SledShared {
             content,

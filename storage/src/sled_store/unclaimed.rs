@@ -209,9 +209,8 @@ impl Unclaimed {
 /// The messages whose files the journal will see to.
 fn pending(shared: &Shared, id: MaildropId) -> HashSet<MessageId> {
     let mut pending = HashSet::new();
-    let unfinished = shared.unfinished();
-    for (_, entry) in unfinished.values().filter(|(maildrop, _)| *maildrop == id) {
-        match entry {
+    for (_, entry) in shared.unfinished.of(id) {
+        match &entry {
             JournalEntry::Unlink(removed) | JournalEntry::Keep(removed, _) => {
                 pending.extend(removed.iter().copied());
             }

@@ -1,5 +1,6 @@
 //! Verification of a stopped store: every body against its header, index against files, users
-//! against owner files. It changes nothing but the staging folder, which it empties.
+//! against owner files. It changes nothing but the staging folder, which it empties, and does what
+//! the next start would do with the log.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use super::high_water::HighWater;
 use super::index::{Index, TreeName};
 use super::layout::{FilesOnDisk, Layout};
 use super::message_file::{KnownSums, MessageFile};
-use super::open::prepare_folders;
+use super::open::{files_from_log, prepare_folders};
 use super::options::{Durability, SledStoreOptions};
 use super::owner_file;
 use super::probe::{Refused, examine};
@@ -101,14 +102,23 @@ pub fn verify(
         let text = format!("the high-water marks: {complaint}");
         verification.find(Severity::Damage, None, None, text);
     }
+    let log = files_from_log(&layout, options, &high_water)?;
+    if let Some(why) = log.damage() {
+        verification.find(Severity::Damage, None, None, format!("the log: {why}"));
+    }
     if !layout.index().join("db").exists() {
         let text = "there is no index; the next start makes it anew from the files";
         verification.find(Severity::Damage, None, None, text.to_owned());
         verification.files_alone()?;
         return Ok(verification.verified);
     }
-    let opened = examine(&layout, options)
-        .and_then(|()| Ok(Index::open(&layout.index(), options.cache_octets, None)?));
+    let opened = examine(&layout, options).and_then(|()| {
+        let index = Index::open(&layout.index(), options.cache_octets, None)?;
+        if log.damage().is_none() {
+            log.redo_index(&index)?;
+        }
+        Ok(index)
+    });
     match opened {
         Ok(index) => verification.everything(&index)?,
         Err(Refused::Unexamined(error)) => return Err(error),

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod known;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +16,7 @@ use mailroost_storage::{
     OwnedMaildrop, Removal, SharedBody, SledStore, SledStoreOptions, Staging, StoreError,
     StoreEvent, UserName,
 };
+use tempfile::TempDir;
 
 /// The message of a seed: a header, and lines, some of which begin with dots.
 pub fn message(seed: u64) -> Vec<u8> {
@@ -170,6 +173,28 @@ pub fn findings(folder: &Path) -> Vec<Finding> {
     .unwrap();
     assert_eq!(sums.damages + sums.notes, findings.len() as u64);
     findings
+}
+
+/// What tells of commits, as it was.
+pub struct Before(TempDir);
+
+impl Before {
+    /// Remembers index and log of a store.
+    pub fn a_commit(folder: &Path) -> Self {
+        let before = Self(TempDir::new().unwrap());
+        for name in ["index", "log"] {
+            copy_folder(&folder.join(name), &before.0.path().join(name));
+        }
+        before
+    }
+
+    /// Has them be as they were.
+    pub fn come_back(&self, folder: &Path) {
+        for name in ["index", "log"] {
+            fs::remove_dir_all(folder.join(name)).unwrap();
+            copy_folder(&self.0.path().join(name), &folder.join(name));
+        }
+    }
 }
 
 pub fn copy_folder(from: &Path, to: &Path) {
