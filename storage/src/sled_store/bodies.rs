@@ -43,6 +43,9 @@ impl BodySource for SledBodies {
         let files = &options.files;
         let (file, filled) =
             MessageFile::open_cached(&**files, layout, self.maildrop, message, buffer)?;
+        if self.shared.unfinished.removes(self.maildrop, message) {
+            return None;
+        }
         let facts = file.header.facts;
         let rest = (facts.octets > filled as u64).then(|| -> Box<dyn Body> {
             Box::new(SledBody {

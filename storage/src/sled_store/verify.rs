@@ -114,9 +114,7 @@ pub fn verify(
     }
     let opened = examine(&layout, options).and_then(|()| {
         let index = Index::open(&layout.index(), options.cache_octets, None)?;
-        if log.damage().is_none() {
-            log.redo_index(&index)?;
-        }
+        log.redo_index(&index)?;
         Ok(index)
     });
     match opened {

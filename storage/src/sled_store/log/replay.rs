@@ -231,8 +231,11 @@ impl Replay {
         Ok(fates)
     }
 
-    /// Has the index get all that the last run gave it. Not durable yet.
+    /// Has the index get all that the last run gave it, if that is known. Not durable yet.
     pub(in super::super) fn redo_index(&self, index: &Index) -> Result<(), StoreError> {
+        if self.damage.is_some() {
+            return Ok(());
+        }
         let mut changes = Vec::new();
         self.each(&mut |part| {
             match part {
