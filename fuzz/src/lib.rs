@@ -10,12 +10,25 @@
 #![allow(missing_docs, reason = "nobody but the targets uses what is here")]
 
 mod cut;
+mod maildrop;
 pub mod mutation;
 
 pub mod command;
+pub mod config;
+pub mod control;
+#[cfg(feature = "gssapi")]
+pub mod gssapi;
 pub mod lmtp;
+pub mod maildir;
+pub mod mbox;
+pub mod message;
+pub mod ntlm;
 pub mod onward;
+pub mod record;
+pub mod sasl;
+pub mod scram;
 pub mod session;
+pub mod token;
 pub mod transparency;
 
 /// A target.
@@ -25,26 +38,27 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
 /// All of them.
 pub const TARGETS: &[Target] = &[
-    Target {
-        name: "command",
-        run: command::command,
-    },
-    Target {
-        name: "lmtp",
-        run: lmtp::lmtp,
-    },
-    Target {
-        name: "onward",
-        run: onward::onward,
-    },
-    Target {
-        name: "session",
-        run: session::session,
-    },
-    Target {
-        name: "transparency",
-        run: transparency::transparency,
-    },
+    target("command", command::command),
+    target("config", config::config),
+    target("control", control::control),
+    #[cfg(feature = "gssapi")]
+    target("gssapi", gssapi::gssapi),
+    target("lmtp", lmtp::lmtp),
+    target("maildir", maildir::maildir),
+    target("mbox", mbox::mbox),
+    target("message", message::message),
+    target("ntlm", ntlm::ntlm),
+    target("onward", onward::onward),
+    target("record", record::record),
+    target("sasl", sasl::sasl),
+    target("scram", scram::scram),
+    target("session", session::session),
+    target("token", token::token),
+    target("transparency", transparency::transparency),
 ];

@@ -28,12 +28,13 @@ mod throttle;
 mod upkeep;
 mod value;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::logging::harmless::is_seen;
 use crate::tls::{self, CertificateFiles};
 use origin::Origins;
 use section::Section;
@@ -155,7 +156,15 @@ impl fmt::Display for ConfigError {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}", self.text)
+        f.write_str(": ")?;
+        // Keys and values are repeated, and it is to stay one line.
+        for c in self.text.chars() {
+            match is_seen(c) {
+                true => f.write_char(c)?,
+                false => write!(f, "{}", c.escape_default())?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -96,6 +96,12 @@ const WRONG: &[(&str, &str)] = &[
          auth.source, auth.gssapi, auth.ntlm, auth.throttle, auth.scram, auth.oauth, \
          auth.external, store, log, protocol_log, privileges",
     ),
+    // One line, whatever stands in the file.
+    (
+        "[server]\n\"a\\nb\\u001b[2J\\u202e\" = 1\n",
+        "m.toml:2: server.a\\nb\\u{1b}[2J\\u{202e}: unknown key; known: store, \
+         control_socket, domains, site, workers, drain_timeout",
+    ),
     (
         "[quota]\nwarn_percent = 101\n",
         "m.toml:2: quota.warn_percent = 101: out of range; accepted: 0 to 100",

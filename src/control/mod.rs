@@ -24,6 +24,10 @@ mod credential;
 mod directory;
 mod execute;
 mod facts;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "it is for the fuzz targets")]
+pub mod fuzzing;
 mod protocol;
 mod refusals;
 mod remote;

@@ -4,6 +4,10 @@
 //! for whoever starts the process to set it; it is looked at here only to tell when it is wrong.
 
 mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "it is for the fuzz targets")]
+pub mod fuzzing;
 mod keytab;
 mod layer;
 mod negotiation;

@@ -57,7 +57,7 @@ impl Peer for Courier {
     }
 
     fn version(&self) -> String {
-        self.work.unpacked_version("Courier", "courier-pop")
+        format!("Courier {}", self.work.unpacked_version("courier-pop"))
     }
 
     fn settings(&self) -> &'static str {

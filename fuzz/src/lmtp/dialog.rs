@@ -25,12 +25,13 @@ pub struct Events {
     pub closed: Option<CloseReason>,
 }
 
-/// All that happened.
+/// All that happened, but for the reasons of refusals.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Story {
     said: String,
     delivered: Vec<(Vec<String>, Vec<u8>)>,
-    refused: Vec<&'static str>,
+    /// How many messages.
+    refused: usize,
     summary: LmtpSummary,
     closed: Option<CloseReason>,
 }
@@ -58,7 +59,7 @@ impl<'a> Dialog<'a> {
             story: Story {
                 said: String::new(),
                 delivered: Vec::new(),
-                refused: Vec::new(),
+                refused: 0,
                 summary: LmtpSummary::default(),
                 closed: None,
             },
@@ -100,7 +101,14 @@ impl<'a> Dialog<'a> {
                 }
             }
         }
-        self.story.said += std::str::from_utf8(&events.said).expect("replies are UTF-8");
+        let said = std::str::from_utf8(&events.said).expect("replies are UTF-8");
+        for line in said.split_inclusive('\n') {
+            // A message can have several faults, and which is found first depends on the cuts.
+            self.story.said += match line.as_bytes().first() {
+                Some(b'4' | b'5') => "refused\n",
+                _ => line,
+            };
+        }
         events
     }
 
@@ -156,11 +164,9 @@ impl<'a> Dialog<'a> {
                 });
                 LmtpOutcome::Delivered(answers.collect())
             }
-            LmtpEffect::Refuse {
-                recipients, why, ..
-            } => {
+            LmtpEffect::Refuse { recipients, .. } => {
                 events.ended.push((recipients.len(), false));
-                self.story.refused.push(why);
+                self.story.refused += 1;
                 LmtpOutcome::Done
             }
         }

@@ -13,6 +13,10 @@ mod consistency;
 mod directory;
 mod event;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+#[allow(missing_docs, reason = "it is for the fuzz targets")]
+pub mod fuzzing;
 mod high_water;
 mod index;
 mod journal;
