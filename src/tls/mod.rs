@@ -6,6 +6,7 @@
 
 mod certificate;
 mod clients;
+mod gathered;
 mod native_provider;
 mod openssl_provider;
 mod reload;

@@ -14,6 +14,7 @@ use tokio_openssl::SslStream;
 
 use super::certificate::{self, CertificateError, LoadedCertificate};
 use super::clients::{Asking, client_certificate};
+use super::gathered::Gathered;
 use super::reload::MinimumVersion;
 use super::server_names::ServerNames;
 
@@ -74,7 +75,8 @@ impl OpensslAcceptor {
 
 impl TlsAcceptor for OpensslAcceptor {
     fn accept(&self, io: BoxedIo) -> Handshake {
-        let stream = Ssl::new(&self.context).and_then(|ssl| SslStream::new(ssl, io));
+        let below = Gathered::new(io);
+        let stream = Ssl::new(&self.context).and_then(|ssl| SslStream::new(ssl, below));
         Box::pin(async move {
             let mut stream = stream.map_err(|error| TlsError(certificate::reasons(&error)))?;
             Pin::new(&mut stream).accept().await.map_err(failure)?;
@@ -113,6 +115,8 @@ fn context(
                 | SslOptions::CIPHER_SERVER_PREFERENCE
                 | SslOptions::PRIORITIZE_CHACHA,
         );
+        // One call for a record, not one for its header and one for the rest.
+        builder.set_read_ahead(true);
         set_groups(&mut builder)?;
         builder.set_session_id_context(SESSION_CONTEXT)?;
         builder.set_session_cache_size(SESSIONS_KEPT_MAX);

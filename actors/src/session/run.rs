@@ -177,6 +177,7 @@ impl Line<'_> {
         if octets.len() > COPIED_OCTETS_MAX || gathered > GATHERED_OCTETS_MAX {
             return self.write_both(octets, end).await;
         }
+        self.out.reserve(octets.len() + end.len());
         self.out.extend_from_slice(octets);
         self.out.extend_from_slice(end);
         Ok(())
