@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mailroost_actors::{Limits, Quota, Retention, Upkeep};
 use mailroost_auth::ThrottleRules;
-use mailroost_protocol::{Access, LoginType, Policy, SortOrder};
+use mailroost_protocol::{Access, LoginType, Policy, SizeKind, SortOrder};
 
 use crate::dice::Dice;
 use crate::warning::Warning;
@@ -34,8 +34,11 @@ pub(crate) struct Plan {
     authenticated_secs: u64,
     retention: Option<(u64, u64)>,
     pub(crate) recoverable_secs: u64,
-    restarts_max: usize,
+    pub(crate) restarts_max: usize,
 }
+
+/// More restarts than a run brings about.
+pub(crate) const PLENTY: usize = 100_000;
 
 impl Plan {
     pub(crate) fn of(dice: &mut Dice) -> Self {
@@ -56,8 +59,8 @@ impl Plan {
                 (days * 43_200, days * 86_400)
             }),
             recoverable_secs: dice.pick(&[0, 3_600, 172_800]),
-            // With so many the tree never gives up; with few a mailbox does at times.
-            restarts_max: 100_000,
+            // With so many nobody is given up; with few the tree itself is at times.
+            restarts_max: dice.pick(&[PLENTY, PLENTY, PLENTY, Limits::default().restarts_max]),
         }
     }
 
@@ -73,6 +76,7 @@ impl Plan {
         Policy {
             login_type: LoginType::PlainTextLogin,
             response_codes: true,
+            sizes: SizeKind::Exact,
             access: match self.exclusive {
                 true => Access::Exclusive,
                 false => Access::Snapshot,

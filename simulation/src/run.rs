@@ -5,17 +5,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::System;
-use mailroost_actors::{Blueprint, Lmtp, Machine, Sites, TreeHandle};
+use mailroost_actors::{Blueprint, Ended, Lmtp, Machine, Sites, TreeHandle};
 use mailroost_auth::{AcceptedDomains, Throttle};
-use mailroost_storage::{
-    Directory as _, MaildropId, MaildropStore, MemoryStore, NewUser, QuotaOverride, UserName,
-};
+use mailroost_storage::{MaildropId, MaildropStore, NewUser, QuotaOverride, UserName};
 
 use crate::log;
 use crate::party::pop3::user_name;
 use crate::script::Script;
 use crate::settle;
-use crate::store::WatchedStore;
+use crate::store::{Below, Ground, WatchedStore};
 use crate::world::{Store, World};
 
 /// How a run ended.
@@ -54,8 +52,9 @@ pub fn run(seed: u64, aloud: bool) -> Outcome {
     let world = Arc::new(World::new(seed, aloud));
     world.note(&format!("{:?}", world.plan));
     WORLD.with(|current| *current.borrow_mut() = Arc::downgrade(&world));
-    let memory = MemoryStore::new();
-    let maildrops = people(&memory, &world);
+    let mut ground = Ground::of(seed);
+    let maildrops = people(&*ground.open(), &world);
+    ground.leave(true);
     let mut ends = world.dice();
     let mut lives_left = world.plan.lives;
     while lives_left > 0 && !world.is_wrong() {
@@ -64,11 +63,7 @@ pub fn run(seed: u64, aloud: bool) -> Outcome {
             0 => End::Settle,
             _ => ends.pick(&[End::Crash, End::Crash, End::Drain, End::Stop]),
         };
-        let store = WatchedStore::new(
-            Arc::new(memory.clone()),
-            Arc::clone(&world),
-            Arc::clone(&maildrops),
-        );
+        let store = WatchedStore::new(ground.open(), Arc::clone(&world), Arc::clone(&maildrops));
         let system = System::with_tokio_rt(|| {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -76,15 +71,19 @@ pub fn run(seed: u64, aloud: bool) -> Outcome {
                 .build()
                 .expect("a runtime of one thread can be built")
         });
-        system.block_on(live(Arc::clone(&world), store, Arc::clone(&maildrops), end));
+        let gave_up = system.block_on(live(&world, store, Arc::clone(&maildrops), end));
+        if end == End::Crash {
+            ground.crash();
+        }
         drop(system);
+        ground.leave(end != End::Crash && world.store() != Store::Poisoned);
         for (place, book) in world.books().maildrops.iter().enumerate() {
             if book.owners() > 0 {
                 world.wrong(format!("maildrop {place} has an owner after the end"));
             }
         }
-        if end == End::Settle && world.store() == Store::Poisoned {
-            // Only a life on a sound store can end in peace.
+        if end == End::Settle && (gave_up || world.store() == Store::Poisoned) {
+            // Only a tree that stands on a sound store can end in peace.
             lives_left = 1;
         }
     }
@@ -115,7 +114,7 @@ pub fn watch_panics() {
     }));
 }
 
-fn people(memory: &MemoryStore, world: &World) -> Arc<[MaildropId]> {
+fn people(store: &dyn Below, world: &World) -> Arc<[MaildropId]> {
     let places = 0..world.plan.maildrops;
     let people = places.map(|place| {
         let name = UserName::new(&user_name(place)).expect("it is a name");
@@ -123,22 +122,28 @@ fn people(memory: &MemoryStore, world: &World) -> Arc<[MaildropId]> {
             name,
             password_hash: None,
         };
-        let mut user = memory.add(new).expect("nobody else has that name");
+        let mut user = store.add(new).expect("nobody else has that name");
         user.quota = QuotaOverride {
             octets: None,
             messages: world.plan.quota_of(place).messages,
         };
-        memory.update(&user).expect("the user is there");
+        store.update(&user).expect("the user is there");
         user.maildrop
     });
     people.collect()
 }
 
-async fn live(world: Arc<World>, store: WatchedStore, maildrops: Arc<[MaildropId]>, end: End) {
+/// One life of the tree. Says whether it gave up.
+async fn live(
+    world: &Arc<World>,
+    store: WatchedStore,
+    maildrops: Arc<[MaildropId]>,
+    end: End,
+) -> bool {
     world.life_begins();
     world.note("a life begins");
-    let tree = grow(&world, &store);
-    let mut script = Script::new(Arc::clone(&world), tree.clone(), store, maildrops);
+    let tree = grow(world, &store);
+    let mut script = Script::new(Arc::clone(world), tree.clone(), store, maildrops);
     let life = async {
         script.play().await;
         world.note(&format!("the life is to end: {end:?}"));
@@ -157,12 +162,25 @@ async fn live(world: Arc<World>, store: WatchedStore, maildrops: Arc<[MaildropId
             End::Settle => settle::settle(&mut script).await,
         }
     };
-    tokio::select! {
+    let gave_up = tokio::select! {
         biased;
-        () = world.violated.notified() => {}
-        () = life => {}
+        () = world.violated.notified() => false,
+        () = gave_up(&tree) => true,
+        () = life => false,
+    };
+    if gave_up {
+        world.note("the tree gave up");
+        settle::nobody_is_left(&script).await;
     }
     world.life_ends();
+    gave_up
+}
+
+/// Resolves if the tree ends by itself.
+async fn gave_up(tree: &TreeHandle) {
+    if tree.ended().await == Ended::Stopped {
+        std::future::pending().await
+    }
 }
 
 fn grow(world: &Arc<World>, store: &WatchedStore) -> TreeHandle {

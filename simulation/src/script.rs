@@ -13,6 +13,7 @@ use crate::operator;
 use crate::party::lmtp::Mta;
 use crate::party::pop3::Pop3;
 use crate::party::{Over, Talker, attacker};
+use crate::plan::PLENTY;
 use crate::store::WatchedStore;
 use crate::wire::{Conduct, Line, connection};
 use crate::world::{Store, World};
@@ -207,6 +208,10 @@ impl Script {
             | Victim::DeliverySupervisor
             | Victim::Listeners
             | Victim::Sweeper => {}
+        }
+        if self.world.plan.restarts_max < PLENTY {
+            // The tree may give up.
+            self.world.excuse();
         }
         let _ = self.tree.crash(victim).await;
     }

@@ -23,7 +23,8 @@ fn what_must_always_hold_holds_for_each_seed() {
 fn a_seed_plays_the_same_run_each_time_and_another_seed_another() {
     watch_panics();
     let mut digests = Vec::new();
-    for seed in 1000..1004 {
+    // The last of them stands on the real store.
+    for seed in 1004..1008 {
         let (first, second) = (run(seed, false), run(seed, false));
         assert_eq!(first, second, "seed {seed} is two runs");
         assert!(

@@ -35,8 +35,6 @@ pub(crate) struct Submission {
 pub(crate) struct Books {
     pub(crate) maildrops: Vec<MaildropBook>,
     submissions: Vec<Submission>,
-    /// Octets that were read of bodies.
-    pub(crate) octets_read: u64,
 }
 
 /// How a message is sent.
@@ -56,7 +54,6 @@ impl Books {
         Self {
             maildrops: maildrops.collect(),
             submissions: Vec::new(),
-            octets_read: 0,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mailroost_storage::{Body, BodyFacts, BodySource, MessageId, StoreError};
+use mailroost_storage::{Body, BodyFacts, BodySource, MessageId, OpenedNow, StoreError};
 
-use crate::world::World;
+use crate::world::{Store, World};
 
 pub(super) struct WatchedBodies {
     pub(super) inner: Arc<dyn BodySource>,
@@ -16,6 +16,26 @@ impl BodySource for WatchedBodies {
         let inner = self.world.call(false, || self.inner.open(message))?;
         let world = Arc::clone(&self.world);
         Ok(Box::new(WatchedBody { inner, world }))
+    }
+
+    fn open_now(&self, message: MessageId, buffer: &mut [u8]) -> Option<OpenedNow> {
+        // In any other weather it has to wait.
+        if self.world.store() != Store::Well {
+            return None;
+        }
+        let OpenedNow {
+            facts,
+            filled,
+            rest,
+        } = self.inner.open_now(message, buffer)?;
+        Some(OpenedNow {
+            facts,
+            filled,
+            rest: rest.map(|inner| -> Box<dyn Body> {
+                let world = Arc::clone(&self.world);
+                Box::new(WatchedBody { inner, world })
+            }),
+        })
     }
 }
 
@@ -31,9 +51,7 @@ impl Body for WatchedBody {
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError> {
         let inner = &mut self.inner;
-        let octets = self.world.call(false, || inner.read(buffer))?;
-        self.world.books().octets_read += octets as u64;
-        Ok(octets)
+        self.world.call(false, || inner.read(buffer))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The users, who cannot always be asked; and their passwords.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use mailroost_auth::{AuthError, Identity, PasswordSource, Secret};
-use mailroost_storage::{Directory, NewUser, StoreError, User, UserName};
+use mailroost_storage::{Directory, MaildropId, NewUser, StoreError, User, UserName};
 use secrecy::ExposeSecret;
 
 use super::WatchedStore;
@@ -48,17 +49,36 @@ impl PasswordSource for WatchedStore {
         if password.expose_secret() != name.as_bytes() {
             return Err(AuthError::WrongPassword);
         }
-        Ok(Identity {
-            delegate: None,
-            user,
-            maildrop,
-            exact_rfc822_size: None,
-            site: None,
-        })
+        self.proven().insert(name.as_bytes().to_vec());
+        Ok(identity(user, maildrop))
+    }
+
+    fn recall(&self, name: &[u8], password: &Secret) -> Option<Identity> {
+        if !self.proven().contains(name) || password.expose_secret() != name {
+            return None;
+        }
+        let user = UserName::new(std::str::from_utf8(name).ok()?).ok()?;
+        let maildrop = self.inner.find(&user).ok()??.maildrop;
+        Some(identity(user, maildrop))
+    }
+}
+
+fn identity(user: UserName, maildrop: MaildropId) -> Identity {
+    Identity {
+        delegate: None,
+        user,
+        maildrop,
+        exact_rfc822_size: None,
+        site: None,
     }
 }
 
 impl WatchedStore {
+    /// Names are whole whenever the lock is free, so poison means nothing.
+    fn proven(&self) -> MutexGuard<'_, BTreeSet<Vec<u8>>> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// As the tree wants its parts.
     pub(crate) fn parts<T: ?Sized>(&self, part: impl FnOnce(Arc<Self>) -> Arc<T>) -> Arc<T> {
         part(Arc::new(self.clone()))

@@ -2,10 +2,12 @@
 
 mod bodies;
 mod directory;
+mod ground;
 mod maildrop;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mailroost_storage::{
     Delivery, Directory, Housekeeping, MaildropId, MaildropStore, OwnedMaildrop, SharedBody,
@@ -13,6 +15,7 @@ use mailroost_storage::{
 };
 
 use crate::world::{Fate, World};
+pub(crate) use ground::Ground;
 use maildrop::WatchedMaildrop;
 
 /// What panics on purpose says so.
@@ -30,6 +33,8 @@ pub(crate) struct WatchedStore {
     world: Arc<World>,
     /// The maildrops in the order of their places.
     maildrops: Arc<[MaildropId]>,
+    /// Names of those who have shown their password in this life.
+    proven: Arc<Mutex<BTreeSet<Vec<u8>>>>,
 }
 
 impl WatchedStore {
@@ -42,6 +47,7 @@ impl WatchedStore {
             inner,
             world,
             maildrops,
+            proven: Arc::default(),
         }
     }
 
