@@ -32,11 +32,11 @@ fuzz: rust
 	fuzz/run $(SECONDS) $(TARGET)
 
 # The whole tree on a paused clock, from seeds: `make simulate SEEDS=1000`, `make simulate SEED=17`
-# plays one again aloud, FROM=n begins elsewhere.
+# plays one again aloud, FROM=n begins elsewhere. What others wrote is built as for the tests.
 SEEDS ?= 1000
 FROM ?= 0
 simulate: rust
-	cargo run --locked --profile simulation -p mailroost-simulation -- \
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo run --locked -p mailroost-simulation -- \
 	  $(if $(SEED),--seed $(SEED),--from $(FROM) --seeds $(SEEDS))
 
 rust:
