@@ -1,5 +1,8 @@
 //! Somebody who issues tokens, says with which keys they are signed, and whether they are good.
 
+// Each test file uses its part of this.
+#![allow(dead_code)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

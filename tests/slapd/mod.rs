@@ -1,5 +1,7 @@
 //! Debian's slapd in a folder of its own, on ports of the system's choice.
 
+// Each test file uses its part of this.
+#![allow(dead_code)]
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::net::{TcpListener, TcpStream};
