@@ -22,7 +22,7 @@ use crate::root::{Branch, Rank, RootSupervisor, reports};
 use crate::session::{Admission, Registry, SessionParts, SessionSupervisor};
 use crate::supervise::{Budget, ChildSpec, Cradle, Place, Restart, cradle, start_child};
 use crate::sweeper::{SweeperActor, SweeperParts};
-use crate::timer::TimerActor;
+use crate::timer::{Deadlines, Left, TimerActor};
 use crate::trunk::{Addrs, Grown, Trunk};
 use crate::{Binding, Blueprint, Limits, Machine};
 
@@ -159,10 +159,11 @@ impl Grower {
         let limits = self.limits.clone();
 
         let clients = Arc::new(OnceLock::new());
+        let left = Arc::<Left>::default();
         let timer = {
-            let clients = Arc::clone(&clients);
+            let (left, clients) = (Arc::clone(&left), Arc::clone(&clients));
             self.branch(Rank::Timer, "TimerActor".into(), move || {
-                TimerActor::new(clients)
+                TimerActor::new(left, clients)
             })
         };
         let mechanisms = provable(mechanisms, &*passwords, &log);
@@ -177,7 +178,7 @@ impl Grower {
             passwords,
             mailboxes: mailboxes.clone(),
             maildrops: self.trunk.maildrops.clone(),
-            timer: timer.clone(),
+            deadlines: Deadlines::new(left, timer.clone()),
             offers: mechanisms
                 .iter()
                 .map(|mechanism| offer(&**mechanism))

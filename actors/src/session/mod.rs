@@ -37,7 +37,7 @@ use crate::mailbox::{MailboxSupervisor, Maildrops};
 use crate::refusal::Refusals;
 use crate::relay::Sites;
 use crate::supervise::Crash;
-use crate::timer::{Activity, ArmDeadline, DeadlineFired, DisarmDeadline, TimerActor};
+use crate::timer::{Activity, Armed, DeadlineFired, Deadlines, LookSoon};
 use crate::tls::{BoxedIo, TlsAcceptor};
 use crate::{Limits, Machine, ProtocolLog, Security};
 use account::Account;
@@ -61,7 +61,7 @@ pub(crate) struct SessionParts {
     pub(crate) passwords: Arc<dyn PasswordSource>,
     pub(crate) mailboxes: Addr<MailboxSupervisor>,
     pub(crate) maildrops: Maildrops,
-    pub(crate) timer: Addr<TimerActor>,
+    pub(crate) deadlines: Deadlines,
     pub(crate) mechanisms: Vec<Arc<dyn Mechanism>>,
     pub(crate) offers: Arc<[MechanismOffer]>,
     pub(crate) machine: Machine,
@@ -161,18 +161,16 @@ impl SessionActor {
         }
     }
 
-    /// Has the timer watch this session. With a full queue the timer is asked again and waited
-    /// for, so that no session lives without it.
+    /// Has the timer watch this session.
     fn arm(&self, ctx: &mut Context<Self>) {
-        let arm = ArmDeadline {
+        let armed = Armed {
             session: self.number,
             activity: Arc::downgrade(&self.activity),
             tell: ctx.address().downgrade().recipient(),
         };
-        if let Err(actix::prelude::SendError::Full(arm)) = self.parts.timer.try_send(arm) {
-            let timer = self.parts.timer.clone();
+        if let Some(timer) = self.parts.deadlines.arm(armed) {
             let again = async move {
-                let _ = timer.send(arm).await;
+                let _ = timer.send(LookSoon).await;
             };
             ctx.spawn(again.into_actor(self));
         }
@@ -196,10 +194,9 @@ impl Actor for SessionActor {
             Arc::clone(&self.activity),
         );
         ctx.spawn(run.into_actor(self).map(|(), session, ctx| {
-            // If its queue is full the timer finds out by itself, when the deadline comes up.
-            let _ = session.parts.timer.try_send(DisarmDeadline {
-                session: session.number,
-            });
+            if session.activity.is_watched() {
+                session.parts.deadlines.disarm(session.number);
+            }
             ctx.stop();
         }));
     }

@@ -424,6 +424,10 @@ impl Driver<'_> {
             CloseReason::CommandTooLong | CloseReason::TooManyErrors | CloseReason::TooManyFailures
         );
         let stream = &mut self.line.stream;
+        if !may_still_send && stream.is_socket() {
+            // Its last octets are under way; closing it says the same as shutting it down first.
+            return;
+        }
         let shut = stream.shut_down(self.line.parts.limits.closing).await;
         if may_still_send && shut.is_ok() {
             let discard = stream.discard(LINGER_OCTETS_MAX);

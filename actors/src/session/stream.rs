@@ -127,6 +127,14 @@ impl Stream {
         }
     }
 
+    /// Whether nothing stands between this and the system.
+    pub(crate) fn is_socket(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            Self::Other(_) => false,
+        }
+    }
+
     /// Takes what still comes, to the end of the connection or to `octets_max`.
     pub(crate) async fn discard(&mut self, octets_max: usize) {
         let mut left = octets_max;

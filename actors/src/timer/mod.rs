@@ -1,13 +1,15 @@
 //! The timer: owns every inactivity deadline (MS-STANXPOP3 V0002, RFC 1939 s3).
 //!
-//! A command costs it nothing. The session keeps its deadline in an [`Activity`] that the timer
+//! A command costs it nothing, and so does a short session ([`Deadlines`]). The session keeps its deadline in an [`Activity`] that the timer
 //! can read; an entry that fires too early is put back for the rest. When a deadline is really
 //! over, the session is told, says its notice and closes (V0003). Deadlines of a single call (a
 //! handshake, a write that makes no progress) are kept at that call.
 
+mod deadlines;
+
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task;
 use std::task::Poll;
@@ -23,6 +25,8 @@ use tokio_util::time::delay_queue::Key;
 use crate::clock;
 use crate::session::SessionSupervisor;
 use crate::supervise::Crash;
+use deadlines::LOOK_AFTER;
+pub(crate) use deadlines::{Deadlines, Left, LookSoon};
 
 /// A session that was told and is still there is told again after this.
 const REMINDER: Duration = Duration::from_secs(5);
@@ -38,6 +42,8 @@ pub(crate) struct Activity {
     base: Instant,
     /// Milliseconds after `base`, or `AT_WORK`.
     deadline_millis: AtomicU64,
+    /// The timer has it in its queue.
+    watched: AtomicBool,
 }
 
 impl Activity {
@@ -46,6 +52,7 @@ impl Activity {
         let activity = Self {
             base: clock::now(),
             deadline_millis: AtomicU64::new(0),
+            watched: AtomicBool::new(false),
         };
         activity.set(deadline);
         activity
@@ -65,6 +72,11 @@ impl Activity {
         self.deadline_millis.store(AT_WORK, Ordering::Relaxed);
     }
 
+    /// Whether the timer has to be told of its end.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+
     /// How long the timer has nothing to do about it.
     fn left(&self, now: Instant) -> Duration {
         match self.deadline_millis.load(Ordering::Relaxed) {
@@ -77,10 +89,8 @@ impl Activity {
     }
 }
 
-/// Watch this session. What is not disarmed ends when its `Activity` is dropped.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct ArmDeadline {
+/// A session to be watched. What is not disarmed ends when its `Activity` is dropped.
+pub(crate) struct Armed {
     pub(crate) session: u64,
     pub(crate) activity: Weak<Activity>,
     pub(crate) tell: WeakRecipient<DeadlineFired>,
@@ -103,28 +113,37 @@ pub(crate) struct DeadlineFired;
 #[rtype(result = "()")]
 pub(crate) struct TimerRestarted;
 
-struct Armed {
-    session: u64,
-    activity: Weak<Activity>,
-    tell: WeakRecipient<DeadlineFired>,
-}
-
 /// See the file's first lines.
 pub(crate) struct TimerActor {
     queue: DelayQueue<Armed>,
     keys: HashMap<u64, Key>,
+    left: Arc<Left>,
     clients: Arc<std::sync::OnceLock<Addr<SessionSupervisor>>>,
     restarted: bool,
 }
 
 impl TimerActor {
     /// `clients` is told of each restart; it is set once the tree stands.
-    pub(crate) fn new(clients: Arc<std::sync::OnceLock<Addr<SessionSupervisor>>>) -> Self {
+    pub(crate) fn new(
+        left: Arc<Left>,
+        clients: Arc<std::sync::OnceLock<Addr<SessionSupervisor>>>,
+    ) -> Self {
         Self {
             queue: DelayQueue::new(),
             keys: HashMap::new(),
+            left,
             clients,
             restarted: false,
+        }
+    }
+
+    /// Takes up those who were left and are still there.
+    fn look(&mut self) {
+        for armed in self.left.take() {
+            if let Some(activity) = armed.activity.upgrade() {
+                activity.watched.store(true, Ordering::Relaxed);
+                self.watch(armed, activity.left(clock::now()));
+            }
         }
     }
 
@@ -161,6 +180,8 @@ impl Actor for TimerActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.spawn(ComeUp);
+        // A former incarnation may have been about to.
+        self.look();
         if std::mem::take(&mut self.restarted)
             && let Some(clients) = self.clients.get()
         {
@@ -173,7 +194,7 @@ impl Actor for TimerActor {
 
 impl Supervised for TimerActor {
     fn restarting(&mut self, _ctx: &mut Context<Self>) {
-        *self = Self::new(Arc::clone(&self.clients));
+        *self = Self::new(Arc::clone(&self.left), Arc::clone(&self.clients));
         self.restarted = true;
     }
 }
@@ -197,26 +218,11 @@ impl ActorFuture<TimerActor> for ComeUp {
     }
 }
 
-impl Handler<ArmDeadline> for TimerActor {
+impl Handler<LookSoon> for TimerActor {
     type Result = ();
 
-    fn handle(&mut self, message: ArmDeadline, _ctx: &mut Context<Self>) {
-        let ArmDeadline {
-            session,
-            activity,
-            tell,
-        } = message;
-        let Some(wait) = activity.upgrade().map(|known| known.left(clock::now())) else {
-            return;
-        };
-        self.watch(
-            Armed {
-                session,
-                activity,
-                tell,
-            },
-            wait,
-        );
+    fn handle(&mut self, _: LookSoon, ctx: &mut Context<Self>) {
+        ctx.run_later(LOOK_AFTER, |timer, _| timer.look());
     }
 }
 
