@@ -6,8 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sled::transaction::{ConflictableTransactionError, Transactional};
-
 use super::lock::wait_until_unlocked;
 use super::record::{
     JournalEntry, MaildropRow, decode_deleted, decode_segment, decode_user, seal, segment_of,
@@ -147,26 +145,18 @@ impl Index {
         &self.path
     }
 
-    /// Writes all changes, or none. Not durable yet.
+    /// Writes the changes in their order. Not durable yet: until a checkpoint the log has them, and
+    /// makes them whole. So they are no transaction of sled's, which would write its file for each.
     pub(super) fn apply(&self, changes: &[&[Change]]) -> Result<(), StoreError> {
         guarded(|| {
-            let outcome = self.trees.as_slice().transaction(|trees| {
-                for change in changes.iter().flat_map(|changes| changes.iter()) {
-                    let tree = &trees[change.tree as usize];
-                    match &change.value {
-                        Some(value) => tree.insert(&change.key[..], &value[..])?,
-                        None => tree.remove(&change.key[..])?,
-                    };
-                }
-                Ok::<(), ConflictableTransactionError<()>>(())
-            });
-            match outcome {
-                Ok(()) => Ok(()),
-                Err(sled::transaction::TransactionError::Storage(error)) => Err(error),
-                Err(sled::transaction::TransactionError::Abort(())) => Err(
-                    sled::Error::ReportableBug("a transaction that never aborts did".into()),
-                ),
+            for change in changes.iter().flat_map(|changes| changes.iter()) {
+                let tree = &self.trees[change.tree as usize];
+                match &change.value {
+                    Some(value) => tree.insert(&change.key[..], &value[..])?,
+                    None => tree.remove(&change.key[..])?,
+                };
             }
+            Ok(())
         })
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailroost_storage::{MaildropId, MaildropStore, MessageId, SledStore, StoreErrorKind};
+use mailroost_storage::{
+    BodySource, MaildropId, MaildropStore, MessageId, SledStore, StoreErrorKind,
+};
 
 use super::{message, read};
 
@@ -80,13 +82,24 @@ impl Known {
         let found: BTreeSet<u64> = maildrop.messages().iter().map(|it| it.id.0).collect();
         let deleted = maildrop.deleted().unwrap();
         let deleted: BTreeSet<u64> = deleted.iter().map(|it| it.id.0).collect();
-        self.learn(&found, &deleted, whole);
+        self.learn(&*source, &found, &deleted, whole);
         let kept: BTreeSet<u64> = self.kept.keys().copied().collect();
         assert_eq!(deleted, kept, "the deleted messages of maildrop {id}");
         let live: BTreeSet<u64> = self.live.keys().copied().collect();
         assert_eq!(found, live, "the messages of maildrop {id}");
         for (number, seed) in &self.live {
-            assert!(read(&*source, MessageId(*number)).unwrap() == message(*seed));
+            let octets = read(&*source, MessageId(*number)).unwrap();
+            let expected = message(*seed);
+            let differs = octets
+                .iter()
+                .zip(&expected)
+                .position(|(one, two)| one != two);
+            assert!(
+                octets == expected,
+                "message {number} of maildrop {id} has {} octets instead of {}, others from {differs:?} on",
+                octets.len(),
+                expected.len()
+            );
         }
         for number in self.gone.iter().chain(&kept) {
             let outcome = source.open(MessageId(*number)).map(drop);
@@ -98,8 +111,14 @@ impl Known {
         }
     }
 
-    fn learn(&mut self, found: &BTreeSet<u64>, deleted: &BTreeSet<u64>, whole: bool) {
-        let Some((word, numbers)) = self.doing.take() else {
+    fn learn(
+        &mut self,
+        source: &dyn BodySource,
+        found: &BTreeSet<u64>,
+        deleted: &BTreeSet<u64>,
+        whole: bool,
+    ) {
+        let Some((word, mut numbers)) = self.doing.take() else {
             return;
         };
         let new = found.iter().filter(|it| !self.live.contains_key(it));
@@ -108,8 +127,12 @@ impl Known {
         let done = match &*word {
             "delivering" => {
                 let done = new.len();
-                for (number, seed) in new.into_iter().zip(numbers) {
-                    self.arrive(number, seed);
+                // With the index lost, any of a batch may be there: files have no order.
+                for number in new {
+                    let octets = read(source, MessageId(number)).unwrap();
+                    let place = numbers.iter().position(|it| message(*it) == octets);
+                    let place = place.expect("what was delivered is as it was");
+                    self.arrive(number, numbers.remove(place));
                 }
                 done
             }
