@@ -27,7 +27,7 @@ pub const OURS: &str = "mailroost";
 const FAILURES_MAX: usize = 2;
 
 /// How many messages there were, and how the starts went.
-pub type StartUps = Result<(usize, Vec<StartUp>), Fault>;
+pub type StartUps = Result<(u64, Vec<StartUp>), Fault>;
 
 /// How a row went at a server.
 #[derive(Debug, Default, Clone)]
