@@ -21,6 +21,9 @@ const MACHINE_STREAM: u64 = 1;
 const WEATHER_STREAM: u64 = 2;
 const PARTY_STREAM: u64 = 100;
 
+/// Longer than any wait before a restart.
+const EXCUSE_LASTS: Duration = Duration::from_secs(10);
+
 /// See the file's first lines.
 pub(crate) struct World {
     pub(crate) seed: u64,
@@ -42,6 +45,7 @@ struct State {
     store: Store,
     wrong: Option<String>,
     excuses: u64,
+    excused_at: Option<Duration>,
     timer_excuses: u64,
 }
 
@@ -92,6 +96,7 @@ impl World {
                 store: Store::Well,
                 wrong: None,
                 excuses: 0,
+                excused_at: None,
                 timer_excuses: 0,
             }),
             books: Mutex::new(books),
@@ -174,7 +179,17 @@ impl World {
 
     /// From now on sessions may end without having done anything.
     pub(crate) fn excuse(&self) {
-        self.state().excuses += 1;
+        let mut state = self.state();
+        state.excused_at = Some(state.now());
+        state.excuses += 1;
+    }
+
+    /// Whether that was so short a time ago that not all have felt it: who has to pass it on may
+    /// be waiting for its own restart.
+    pub(crate) fn was_excused_lately(&self) -> bool {
+        let state = self.state();
+        let excused_at = state.excused_at;
+        excused_at.is_some_and(|at| state.now() < at + EXCUSE_LASTS)
     }
 
     /// How often sessions had an excuse so far.

@@ -32,6 +32,7 @@ pub(crate) struct Talker {
     pub(crate) name: String,
     received: Vec<u8>,
     excuses: u64,
+    excused_at_first: bool,
     /// Somebody will end it, for a reason that the client knows.
     pub(crate) may_end: bool,
 }
@@ -42,6 +43,7 @@ impl Talker {
             line: end.line(),
             end,
             excuses: world.excuses(),
+            excused_at_first: world.was_excused_lately(),
             world,
             name,
             received: Vec::new(),
@@ -139,7 +141,8 @@ impl Talker {
 
     /// Whether there is a reason why the connection may end.
     pub(crate) fn is_excused(&self) -> bool {
-        self.line.is_disturbed() || self.world.excuses() != self.excuses
+        let excused = self.excused_at_first || self.world.excuses() != self.excuses;
+        excused || self.line.is_disturbed()
     }
 
     /// The connection ended: that has a reason, or is wrong.
