@@ -1,5 +1,6 @@
 //! The files and folders that a daemon needs after it has given up the others.
 
+use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
@@ -19,8 +20,13 @@ const FINDING_HOSTS: [&str; 5] = [
     "/run/nscd",
 ];
 
-/// Where the Kerberos library remembers the tickets that it has seen.
+/// Where the Kerberos library remembers the tickets that it has seen, unless its environment says
+/// another place (kerberos(7)).
 const REPLAY_CACHE: &str = "/var/tmp";
+const REPLAY_CACHE_VARIABLE: &str = "KRB5RCACHEDIR";
+
+/// Names the library's settings, separated by colons, where they are not in `/etc`.
+const KERBEROS_SETTINGS_VARIABLE: &str = "KRB5_CONFIG";
 
 /// Where, and for what.
 #[derive(Debug, Default)]
@@ -69,7 +75,13 @@ impl Places {
             || config.auth.source.iter().any(|source| ldap(source.kind));
         let kerberos = mechanisms.contains(&MechanismName::Gssapi);
         if kerberos {
-            places.made.push(REPLAY_CACHE.into());
+            let cache = env::var_os(REPLAY_CACHE_VARIABLE);
+            let cache = cache.map_or_else(|| REPLAY_CACHE.into(), PathBuf::from);
+            places.made.push(cache);
+            let settings = env::var_os(KERBEROS_SETTINGS_VARIABLE).unwrap_or_default();
+            places
+                .read
+                .extend(env::split_paths(&settings).flat_map(|path| around(&path)));
         }
         if places.connects || kerberos {
             places.read.extend(FINDING_HOSTS.map(PathBuf::from));

@@ -9,6 +9,7 @@ mod daemon_program;
 
 mod control_socket;
 mod keys;
+mod memory;
 mod old_kernels;
 mod process;
 mod unit;

@@ -68,6 +68,8 @@ impl Stream {
             let octets = buffer.filled().len();
             if octets > 0 {
                 take(buffer.filled());
+                // It may have been a password, and whoever reads next overwrites a part of it.
+                buffer.filled_mut().fill(0);
             }
             Poll::Ready(Ok(octets))
         })
