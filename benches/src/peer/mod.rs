@@ -190,9 +190,20 @@ impl Running {
     /// # Errors
     /// If it does not greet in time.
     pub fn start(peer: &dyn Peer, work: &Work) -> Result<Self, Fault> {
+        for door in [Door::Plain, Door::Tls, Door::Lmtp] {
+            if let Some(address) = peer.address(door) {
+                // What answers there now is another run's, or nobody knows whose.
+                if TcpStream::connect(address).is_ok() {
+                    let taken = format!("somebody else listens on {address}");
+                    return Err(Fault::new(peer.name(), &taken));
+                }
+            }
+        }
         let inner = peer.command()?;
         let log = fs::File::create(work.folder.join(format!("{}.out", peer.name())))?;
-        let child = Command::new("unshare")
+        // It ends with this program, however that ends.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare"])
             .args(["--pid", "--fork", "--kill-child", "--mount", "--mount-proc"])
             .args(["--propagation", "private"])
             .arg(inner.get_program())
