@@ -23,7 +23,8 @@ test: rust components
 bench: rust
 	@packaging/debian-packages.sh bench
 	cargo build --release --locked --features gssapi -p mailroost -p mailroost-benches
-	target/release/compare --out docs $(BENCH)
+	built=$${CARGO_TARGET_DIR:-target}/release; \
+	$$built/compare --server $$built/mailroost --out docs $(BENCH)
 
 # TARGET takes several names; without it all are run, one after the other.
 SECONDS ?= 60
