@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
@@ -15,6 +16,9 @@ use crate::Fault;
 
 const FIRST_OCTETS: usize = 16 * 1024;
 const LAST_OCTETS: usize = 256 * 1024;
+
+/// Servers of which a client keeps tickets: there is one.
+const SERVERS_KEPT: usize = 8;
 
 /// How long a server may be silent: some take long to look at a large maildrop for the first time.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -26,6 +30,18 @@ pub struct Target {
     pub address: SocketAddr,
     /// With TLS from the first octet, and which client state to share.
     pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Target {
+    /// The same for a client of its own that takes its own sessions up again, if `resume`. Many
+    /// that share their state run out of tickets: rustls keeps eight of them for a server.
+    pub fn own(&self, resume: bool) -> Self {
+        let mut own = self.clone();
+        if let (true, Some(tls)) = (resume, &mut own.tls) {
+            Arc::make_mut(tls).resumption = Resumption::in_memory_sessions(SERVERS_KEPT);
+        }
+        own
+    }
 }
 
 /// TLS that trusts one certificate. `resume`: sessions are taken up again.
@@ -45,7 +61,7 @@ pub fn tls(certificate: &[u8], resume: bool) -> Result<Arc<ClientConfig>, Fault>
         .with_root_certificates(roots)
         .with_no_client_auth();
     if !resume {
-        config.resumption = rustls::client::Resumption::disabled();
+        config.resumption = Resumption::disabled();
     }
     Ok(Arc::new(config))
 }

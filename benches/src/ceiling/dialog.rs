@@ -73,7 +73,10 @@ pub(super) fn polls(group: Group, clients: usize, window: Duration) -> Result<f6
         window,
         warm_up: true,
     };
-    Ok(drive(plan, |number| Ok(Visiting::new(&target, group, number)))?.rate())
+    Ok(drive(plan, |number| {
+        Ok(Visiting::new(target.clone(), group, number))
+    })?
+    .rate())
 }
 
 fn answer(mut stream: TcpStream, stat: &str, listing: &[u8]) -> std::io::Result<()> {

@@ -32,16 +32,16 @@ fn visit(target: &Target, account: &str, messages: usize) -> Result<Pop3, Fault>
 }
 
 /// Logs on, looks, leaves.
-pub struct Visiting<'a> {
-    target: &'a Target,
+pub struct Visiting {
+    target: Target,
     group: Group,
     accounts: usize,
     number: usize,
 }
 
-impl<'a> Visiting<'a> {
+impl Visiting {
     /// A client with a number, which visits all accounts of a group in turn.
-    pub fn new(target: &'a Target, group: Group, number: usize) -> Self {
+    pub fn new(target: Target, group: Group, number: usize) -> Self {
         Self {
             target,
             group,
@@ -57,11 +57,11 @@ impl<'a> Visiting<'a> {
     }
 }
 
-impl Client for Visiting<'_> {
+impl Client for Visiting {
     fn operate(&mut self, round: usize) -> Result<Option<Work>, Fault> {
         let place = (self.number * STRIDE + round) % self.accounts;
         let account = self.group.account(place);
-        visit(self.target, &account, self.group.messages())?.quit()?;
+        visit(&self.target, &account, self.group.messages())?.quit()?;
         Ok(Some(Work::default()))
     }
 }

@@ -185,7 +185,8 @@ pub fn measure(
         .map(|address| Target { address, tls: None });
     match row.kind {
         Kind::Visit => drive(plan, |number| {
-            Ok(Visiting::new(&target, group, number).among(row.accounts))
+            let own = target.own(row.resume);
+            Ok(Visiting::new(own, group, number).among(row.accounts))
         }),
         Kind::Fetch => drive(plan, |number| Fetching::new(&target, group, number)),
         Kind::Pipeline => drive(plan, |number| Pipelining::new(&target, group, number)),
@@ -223,7 +224,9 @@ fn beside(target: &Target, plan: Plan, group: Group) -> Result<Measured, Fault> 
     std::thread::scope(|scope| {
         let loading =
             scope.spawn(|| drive(load, |number| Fetching::new(target, Group::Large, number)));
-        let visits = drive(plan, |number| Ok(Visiting::new(target, group, number)));
+        let visits = drive(plan, |number| {
+            Ok(Visiting::new(target.clone(), group, number))
+        });
         match loading.join() {
             Ok(loaded) => loaded.and(visits),
             Err(_) => Err(Fault::text("the load panicked")),
