@@ -182,6 +182,23 @@ impl MessageFile {
         Ok(trace)
     }
 
+    /// Compares the checksum of what stands behind the header alone: whatever is apart was durable
+    /// before it had its name.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io`.
+    pub(super) fn check_own(&self, files: &dyn Files) -> Result<(), StoreError> {
+        let own_crc = match self.header.apart {
+            None => self.header.body_crc,
+            Some(apart) => apart.trace_crc,
+        };
+        match sum_of(files, &self.file) {
+            Ok((sum, _)) if sum == own_crc => Ok(()),
+            Ok(_) => Err(self.damaged()),
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
     /// Reads all of the message and compares checksums. Returns the octets that were read.
     /// `known` remembers the sums of bodies that have more than one name.
     ///
@@ -192,11 +209,7 @@ impl MessageFile {
         files: &dyn Files,
         known: &mut KnownSums,
     ) -> Result<u64, StoreError> {
-        let BodyHeader {
-            maildrop, message, ..
-        } = self.header;
-        let place = || format!("message {message} of maildrop {maildrop}");
-        let io = |error| StoreError::io(format!("cannot read {}", place()), error);
+        let io = |error| self.unreadable(error);
         let (own_crc, apart_crc) = match self.header.apart {
             None => (self.header.body_crc, None),
             Some(apart) => (apart.trace_crc, Some(self.header.body_crc)),
@@ -211,11 +224,26 @@ impl MessageFile {
         if right {
             return Ok(octets);
         }
+        Err(self.damaged())
+    }
+
+    fn damaged(&self) -> StoreError {
         let context = format!(
             "{} is damaged: its octets are not those that were written",
-            place()
+            self.place()
         );
-        Err(StoreError::new(StoreErrorKind::Corrupt, context))
+        StoreError::new(StoreErrorKind::Corrupt, context)
+    }
+
+    fn unreadable(&self, error: io::Error) -> StoreError {
+        StoreError::io(format!("cannot read {}", self.place()), error)
+    }
+
+    fn place(&self) -> String {
+        let BodyHeader {
+            maildrop, message, ..
+        } = self.header;
+        format!("message {message} of maildrop {maildrop}")
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::changes::{deleted_segments, segments};
+use super::committer::LOGGED_AT_ONCE_OCTETS;
 use super::directory::{put_aliases, put_user};
 use super::event::StoreEvent;
 use super::files::Files;
@@ -28,6 +29,9 @@ use crate::{
 
 /// Changes in one transaction: enough to be fast, few enough for sled's buffers.
 const CHANGES_AT_ONCE: usize = 2_000;
+
+/// No file with more behind its header gets its name before it is durable.
+const UNSYNCED_OCTETS_MAX: u64 = LOGGED_AT_ONCE_OCTETS as u64;
 
 /// What a new index holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,6 +118,7 @@ pub(super) fn index_from_files(
         options,
         high_water,
         index: &index,
+        after_clean_end: last.closed,
         changes: Vec::new(),
         owners: HashMap::new(),
         rebuilt: Rebuilt::default(),
@@ -151,6 +156,9 @@ struct Making<'a> {
     options: &'a SledStoreOptions,
     high_water: &'a HighWater,
     index: &'a Index,
+    /// All files are durable as they are. If not, one can be torn: it had its name already, and
+    /// nobody was told of it.
+    after_clean_end: bool,
     changes: Vec<Change>,
     /// The users that were met, with their maildrops and aliases.
     owners: HashMap<UserName, (MaildropId, Vec<UserName>)>,
@@ -312,7 +320,13 @@ impl Making<'_> {
         deletion: Option<&Deletion>,
     ) -> Result<Option<MessageFile>, StoreError> {
         let files: &dyn Files = &*self.options.files;
-        match MessageFile::open(files, self.layout, id, message, deletion) {
+        let read = MessageFile::open(files, self.layout, id, message, deletion).and_then(|file| {
+            if !self.after_clean_end && file.header.own_octets() <= UNSYNCED_OCTETS_MAX {
+                file.check_own(files)?;
+            }
+            Ok(file)
+        });
+        match read {
             Ok(file) => Ok(Some(file)),
             Err(error) if tells_nothing_of_the_file(&error) => Err(error),
             Err(error) => {

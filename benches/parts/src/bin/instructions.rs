@@ -83,7 +83,7 @@ fn judge(expected: Option<u64>, counted: u64) -> Result<String, String> {
             "and the baseline has none: renew it with `{RENEW}`"
         ));
     };
-    let percent = (counted as f64 / expected as f64 - 1.0) * 100.0;
+    let percent = (counted as f64 - expected as f64) * 100.0 / expected as f64;
     match percent {
         percent if percent > ROOM_PERCENT => Err(format!(
             "{percent:.1} % more than the baseline of {expected} ({ROOM_PERCENT} % are allowed): \
