@@ -1,18 +1,12 @@
-//! How a session comes to the timer: it is left where the timer looks a second later, so that one
-//! that lasts no longer than that costs the timer nothing. The first that is left since the last
-//! look wakes the timer; the others cost no message.
+//! How a session comes to the timer: it is left where the timer looks. The first that is left since
+//! the last look wakes the timer; the others cost no message.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix::dev::SendError;
 use actix::{Addr, Message};
 
 use super::{Armed, DisarmDeadline, TimerActor};
-
-/// How long the timer waits until it looks: shorter than any timeout that makes sense, and long
-/// enough for a client that polls.
-pub(super) const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// To the timer: somebody was left.
 #[derive(Message)]

@@ -1,7 +1,7 @@
 //! The timer: owns every inactivity deadline (MS-STANXPOP3 V0002, RFC 1939 s3).
 //!
-//! A command costs it nothing, and so does a short session ([`Deadlines`]). The session keeps its deadline in an [`Activity`] that the timer
-//! can read; an entry that fires too early is put back for the rest. When a deadline is really
+//! A command costs it nothing; sessions come to it by [`Deadlines`]. The session keeps its deadline
+//! in an [`Activity`] that the timer can read; an entry that fires too early is put back for the rest. When a deadline is really
 //! over, the session is told, says its notice and closes (V0003). Deadlines of a single call (a
 //! handshake, a write that makes no progress) are kept at that call.
 
@@ -25,7 +25,6 @@ use tokio_util::time::delay_queue::Key;
 use crate::clock;
 use crate::session::SessionSupervisor;
 use crate::supervise::Crash;
-use deadlines::LOOK_AFTER;
 pub(crate) use deadlines::{Deadlines, Left, LookSoon};
 
 /// A session that was told and is still there is told again after this.
@@ -221,8 +220,8 @@ impl ActorFuture<TimerActor> for ComeUp {
 impl Handler<LookSoon> for TimerActor {
     type Result = ();
 
-    fn handle(&mut self, _: LookSoon, ctx: &mut Context<Self>) {
-        ctx.run_later(LOOK_AFTER, |timer, _| timer.look());
+    fn handle(&mut self, _: LookSoon, _ctx: &mut Context<Self>) {
+        self.look();
     }
 }
 
