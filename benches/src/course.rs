@@ -59,10 +59,13 @@ pub fn compare(options: &Options) -> Result<Results, Fault> {
     if growing {
         results.growth = growth::measure(&mut fleet, window / 2);
     }
+    let mut longest = 0.0_f64;
     for round in 0..options.rounds {
-        let minutes = begun.elapsed().as_secs_f64() / 60.0;
-        if round > 0 && minutes > options.minutes {
-            say(&format!("{minutes:.0} minutes are over: no further round"));
+        let started = begun.elapsed().as_secs_f64() / 60.0;
+        if round > 0 && started + longest > options.minutes {
+            say(&format!(
+                "{started:.0} minutes are over, and a round takes {longest:.1}"
+            ));
             break;
         }
         for row in &rows {
@@ -75,6 +78,7 @@ pub fn compare(options: &Options) -> Result<Results, Fault> {
         if let Some(folder) = &options.out {
             results.write(folder)?;
         }
+        longest = longest.max(begun.elapsed().as_secs_f64() / 60.0 - started);
     }
     fleet.stop(None);
     Ok(results)

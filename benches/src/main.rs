@@ -43,10 +43,10 @@ pub struct Options {
     #[structopt(long, default_value = "5")]
     pub rounds: usize,
     /// Seconds of each
-    #[structopt(long, default_value = "1.5")]
+    #[structopt(long, default_value = "1.2")]
     pub seconds: f64,
-    /// After so many minutes no further round begins
-    #[structopt(long, default_value = "24")]
+    /// No further round begins that would not end within so many minutes
+    #[structopt(long, default_value = "25")]
     pub minutes: f64,
     /// Only these servers (default: all)
     #[structopt(long, value_name = "NAME")]

@@ -10,6 +10,8 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 130.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 50.0;
+/// From one line of text to the next.
+const LINE: f64 = 15.0;
 const COLOURS: [&str; 5] = ["#b3261e", "#1f5fa8", "#3a7d34", "#7a4ea3", "#8a6d1d"];
 
 /// The picture.
@@ -39,6 +41,7 @@ pub fn svg(growth: &Growth) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
     );
     svg.push_str(&grid(across, up, &x, &y));
+    let mut labels = Vec::new();
     for ((name, points), colour) in growth.curves.iter().zip(COLOURS) {
         let drawn: Vec<_> = points.iter().filter(|point| point.1 > 0.0).collect();
         let path: Vec<String> = drawn
@@ -50,14 +53,11 @@ pub fn svg(growth: &Growth) -> String {
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
             path.join(" ")
         );
-        if let Some((across, up)) = drawn.last() {
-            let (at, level) = (x(*across) + 6.0, y(*up) + 4.0);
-            let _ = writeln!(
-                svg,
-                "<text x=\"{at:.1}\" y=\"{level:.1}\" fill=\"{colour}\">{name}</text>"
-            );
+        if let Some((_, up)) = drawn.last() {
+            labels.push((y(*up), *name, colour));
         }
     }
+    svg.push_str(&legend(labels));
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
     let _ = writeln!(
         svg,
@@ -67,6 +67,27 @@ pub fn svg(growth: &Growth) -> String {
         growth.across,
         growth.up
     );
+    svg
+}
+
+/// The names of the curves, each as near to the end of its curve as the others let it.
+fn legend(mut labels: Vec<(f64, &str, &str)>) -> String {
+    labels.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut svg = String::new();
+    let mut above = TOP;
+    // As many as come below it must have room.
+    let mut below = labels.len() as f64 * LINE;
+    for (level, name, colour) in labels {
+        let lowest = HEIGHT - BOTTOM + LINE - below;
+        above = level.min(lowest).max(above + LINE);
+        below -= LINE;
+        let at = WIDTH - RIGHT + 8.0;
+        let _ = writeln!(
+            svg,
+            "<text x=\"{at:.1}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>",
+            above + 4.0
+        );
+    }
     svg
 }
 

@@ -57,7 +57,7 @@ impl Peer for Courier {
     }
 
     fn version(&self) -> String {
-        format!("Courier {}", self.work.unpacked_version("courier-pop"))
+        self.work.unpacked_version("Courier", "courier-pop")
     }
 
     fn settings(&self) -> &'static str {

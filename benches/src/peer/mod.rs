@@ -166,13 +166,16 @@ impl Work {
         Ok(folder)
     }
 
-    /// The version of that package.
-    pub fn unpacked_version(&self, package: &str) -> String {
+    /// A program's name and the version of its package.
+    pub fn unpacked_version(&self, program: &str, package: &str) -> String {
+        if let Err(fault) = self.unpacked(package) {
+            return format!("{program} ({fault})");
+        }
         let names = fs::read_dir(self.folder.join("download").join(package));
         let name = names.ok().and_then(|mut names| names.next()?.ok());
         let name = name.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        name.and_then(|name| Some(name.split('_').nth(1)?.replace("%3a", ":")))
-            .unwrap_or_default()
+        let version = name.and_then(|name| Some(name.split('_').nth(1)?.replace("%3a", ":")));
+        format!("{program} {}", version.unwrap_or_default())
     }
 }
 

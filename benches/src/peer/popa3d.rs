@@ -62,7 +62,7 @@ impl Peer for Popa3d {
     }
 
     fn version(&self) -> String {
-        format!("popa3d {}", self.work.unpacked_version("popa3d"))
+        self.work.unpacked_version("popa3d", "popa3d")
     }
 
     fn settings(&self) -> &'static str {

@@ -82,12 +82,12 @@ impl Results {
              Written by `make bench`; run it to have the figures of your machine. All servers got \
              the same mail and the same clients, which share the processors with them. Every round \
              visits each server once for every row, so that what disturbs the machine hits all \
-             alike: {} rounds of the {} that were asked for, {} seconds a visit. Medians in bold, \
-             then minimum and maximum. Only ratios can be compared between machines.\n\n\
+             alike; each visit takes {} seconds, and of {} rounds {} were done in the time. Medians in \
+             bold, then minimum and maximum. Only ratios can be compared between machines.\n\n\
              ## Servers and machine\n\n",
-            self.rounds_done(),
+            self.seconds,
             self.rounds_wanted,
-            self.seconds
+            self.rounds_done()
         );
         for server in &self.servers {
             let _ = writeln!(

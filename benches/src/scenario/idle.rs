@@ -18,6 +18,12 @@ const OPENERS: usize = 16;
 /// How long the processor time of the idle server is watched.
 const WATCH: Duration = Duration::from_secs(6);
 
+/// How long is waited for the server to come to rest; then it is measured as it is.
+const SETTLING_SECONDS_MAX: u32 = 10;
+
+/// Less than so much processor time in a second is rest.
+const IDLE_CPU_SECONDS: f64 = 0.05;
+
 /// Whose sessions they are, so many each in turn.
 const ACCOUNTS: usize = 200;
 
@@ -57,6 +63,7 @@ pub fn idle(
         Ok(())
     })?;
     let after = running.memory_kib();
+    settle(running);
     let cpu = running.cpu_seconds();
     std::thread::sleep(WATCH);
     let cpu = running.cpu_seconds() - cpu;
@@ -66,4 +73,15 @@ pub fn idle(
         kib_each: after.saturating_sub(before) as f64 / opened.max(1) as f64,
         cpu_seconds_per_minute: cpu / WATCH.as_secs_f64() * 60.0,
     })
+}
+
+/// Waits until the server has done what it does after a start and behind the log-ons, if it ends.
+fn settle(running: &Running) {
+    for _ in 0..SETTLING_SECONDS_MAX {
+        let before = running.cpu_seconds();
+        std::thread::sleep(Duration::from_secs(1));
+        if running.cpu_seconds() - before < IDLE_CPU_SECONDS {
+            return;
+        }
+    }
 }
