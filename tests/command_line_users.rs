@@ -159,15 +159,18 @@ fn what_only_sessions_need_does_not_hinder_administration() {
     let place = Place::new();
     let settings = std::fs::read_to_string(place.config()).unwrap();
     let file = place.file("not-a-folder", "");
+    let socket = place.path("sockets/lmtp");
     let more = format!(
         "\n[protocol_log]\nenabled = true\nfolder = {file:?}\n\
          [[site]]\nname = \"north\"\naddress = \"127.0.0.1\"\nca_file = \"/nowhere\"\n\
          [[auth.source]]\nkind = \"passwd_file\"\nfile = \"/nowhere\"\n\
-         [[lmtp.listener]]\npath = \"/nowhere/lmtp\"\n"
+         [[lmtp.listener]]\npath = {socket:?}\n"
     );
     place.configure(&(settings + &more));
     place.add_user("ann");
     assert_eq!(place.run(&["user", "list"], "").text(), "ann\n");
+    // Nor does administration make the folders that the daemon would need.
+    assert!(!std::path::Path::new(&place.path("sockets")).exists());
 }
 
 #[test]

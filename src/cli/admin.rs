@@ -40,9 +40,6 @@ pub(super) fn with_server<T: Send + 'static>(
     if let Some(client) = Client::connect(&socket)? {
         return work(client);
     }
-    let plan = plan(&config)?;
-    plan.prepare()?;
-    plan.assume_user()?;
     // A broken certificate is no reason not to add a user, nor is a site or a source of passwords
     // that cannot be reached, a mechanism that cannot be offered or a protocol log that cannot be
     // kept: there are no sessions.
@@ -53,6 +50,10 @@ pub(super) fn with_server<T: Send + 'static>(
     config.site.clear();
     config.auth.mechanisms.clear();
     config.protocol_log = ProtocolLogSettings::default();
+    // Of what is left: no folder is made that only the daemon needs.
+    let plan = plan(&config)?;
+    plan.prepare()?;
+    plan.assume_user()?;
     // Nor is a text that cannot be read; whoever is warned reads another one.
     if let Err(error) = crate::upkeep::text(&config.quota) {
         super::output::complain(&error.to_string());
